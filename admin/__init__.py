@@ -1,0 +1,1 @@
+"""The sidecar (back office and storefront) and the `seckill` command."""

@@ -1,0 +1,1 @@
+"""From a click to a decision: what is refused here, what is batched, what Redis decides."""

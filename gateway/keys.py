@@ -1,0 +1,98 @@
+"""Every Redis key name, in one place.
+
+Keys that one script touches share the shard's hash tag, so that they live in one slot of a cluster.
+
+=============================  ======  ===========================================================
+key                            type    what it holds
+=============================  ======  ===========================================================
+``offers(shard)``              set     ids of the offers whose first bucket lives on the shard
+``stream(shard)``              stream  winners, one entry per decided batch
+``dead(shard)``                stream  winners that could not be written, with the reason
+``counters(shard)``            hash    issued, committed, dead: units of work since the beginning
+``offer(shard, id, bucket)``   hash    terms, window, stock, sequence, epoch, approved run id
+``buyers(…, epoch)``           hash    shopper → tickets
+``freed(…, epoch)``            zset    unit numbers that came back and may be sold again
+``retired(…, epoch)``          zset    freed numbers that a cut took away, reused by a top-up
+``operations(…, epoch)``       hash    stock operation id → its result, so each applies once
+``rate(…, parity)``            hash    clicks per shopper in one window; "" holds the window number
+``clicks(…)``                  hash    clicks by outcome, reported by the gateways once a second
+=============================  ======  ===========================================================
+"""
+
+SCHEMA = 1
+"""Version of the data behind these names; part of every key."""
+
+ORDER_GROUP = "order-writers"
+"""The consumer group that reads every shard's stream."""
+
+FIRST_EPOCH = 1
+
+
+def shard_of(offer: str, bucket: int = 0) -> int:
+    """The shard that holds a bucket of an offer. One shard serves all until offers have several buckets."""
+    del offer, bucket
+    return 0
+
+
+def shards() -> range:
+    """Every shard in use."""
+    return range(1)
+
+
+def _shard(shard: int, name: str) -> str:
+    return f"sk{SCHEMA}:{{s{shard}}}:{name}"
+
+
+def offers(shard: int) -> str:
+    """Set of offer ids."""
+    return _shard(shard, "offers")
+
+
+def stream(shard: int) -> str:
+    """Stream of winners."""
+    return _shard(shard, "stream")
+
+
+def dead(shard: int) -> str:
+    """Stream of winners that could not be written."""
+    return _shard(shard, "dead")
+
+
+def counters(shard: int) -> str:
+    """Hash of running totals: issued, committed, dead."""
+    return _shard(shard, "counters")
+
+
+def offer(offer_id: str, bucket: int = 0) -> str:
+    """Hash of an offer bucket's terms and stock."""
+    return _shard(shard_of(offer_id, bucket), f"offer:{offer_id}:{bucket}")
+
+
+def buyers(offer_id: str, epoch: int, bucket: int = 0) -> str:
+    """Hash of shopper → tickets."""
+    return _shard(shard_of(offer_id, bucket), f"buyers:{offer_id}:{bucket}:{epoch}")
+
+
+def freed(offer_id: str, epoch: int, bucket: int = 0) -> str:
+    """Sorted set of unit numbers that came back."""
+    return _shard(shard_of(offer_id, bucket), f"freed:{offer_id}:{bucket}:{epoch}")
+
+
+def retired(offer_id: str, epoch: int, bucket: int = 0) -> str:
+    """Sorted set of freed unit numbers that a cut took off sale."""
+    return _shard(shard_of(offer_id, bucket), f"retired:{offer_id}:{bucket}:{epoch}")
+
+
+def operations(offer_id: str, epoch: int, bucket: int = 0) -> str:
+    """Hash of applied stock operations."""
+    return _shard(shard_of(offer_id, bucket), f"operations:{offer_id}:{bucket}:{epoch}")
+
+
+def rate(offer_id: str, parity: int, bucket: int = 0) -> str:
+    """Hash of clicks per shopper in the windows of one parity (even or odd)."""
+    return _shard(shard_of(offer_id, bucket), f"rate:{offer_id}:{bucket}:{parity}")
+
+
+def clicks(offer_id: str, bucket: int = 0) -> str:
+    """Hash of clicks by outcome."""
+    return _shard(shard_of(offer_id, bucket), f"clicks:{offer_id}:{bucket}")

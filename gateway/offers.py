@@ -1,0 +1,203 @@
+"""Offers in Redis, seen from the control plane: publish, adjust stock, remove, read. Blocking calls.
+
+The database holds what an offer should be, with a version; Redis follows. Every call here may be repeated:
+terms are applied once per version, stock changes once per operation id, and stock is seeded only at creation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+import orjson
+from redis import Redis
+
+from gateway import keys, scripts
+from gateway.errors import OfferError
+
+STATES = ("open", "paused", "terminated")
+NUMBER_MAX = 10**12
+"""Largest price, stock or instant that Lua and JSON both keep exact with room to multiply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an offer should be. `card` is what is shown and not decided by: name, image, audience and so on."""
+
+    offer: str
+    version: int
+    epoch: int
+    state: str
+    starts_at_ms: int
+    ends_at_ms: int
+    price: int
+    limit: int
+    pay_within_ms: int
+    card: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        if self.state not in STATES:
+            raise OfferError(f"an offer cannot be {self.state!r}")
+        if not 0 < self.starts_at_ms < self.ends_at_ms:
+            raise OfferError("an offer must start before it ends")
+        if not 0 <= self.price <= NUMBER_MAX or not 1 <= self.limit <= 1000 or self.pay_within_ms <= 0:
+            raise OfferError("price, limit or time to pay is out of range")
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An offer as Redis has it. Counts are units; `sequence` moves with every sale or stock change."""
+
+    id: str
+    version: int
+    epoch: int
+    run_id: str
+    state: str
+    starts_at_ms: int
+    ends_at_ms: int
+    price: int
+    limit: int
+    pay_within_ms: int
+    stock: int
+    left: int
+    unit_cap: int
+    sequence: int
+    sold_at_ms: int
+    may_return_at_ms: int
+    card: dict[str, Any]
+
+    @property
+    def held(self) -> int:
+        """Units that shoppers hold."""
+        return self.stock - self.left
+
+    @classmethod
+    def from_hash(cls, fields: dict[bytes, bytes]) -> Offer:
+        """Read the hash that `set_offer.lua` and `admit.lua` write."""
+
+        def number(name: bytes) -> int:
+            return int(fields.get(name, 0))
+
+        return cls(
+            id=fields[b"id"].decode(),
+            version=number(b"version"),
+            epoch=number(b"epoch"),
+            run_id=fields[b"run_id"].decode(),
+            state=fields[b"state"].decode(),
+            starts_at_ms=number(b"starts_at_ms"),
+            ends_at_ms=number(b"ends_at_ms"),
+            price=number(b"price"),
+            limit=number(b"limit"),
+            pay_within_ms=number(b"pay_within_ms"),
+            stock=number(b"stock"),
+            left=number(b"left"),
+            unit_cap=number(b"unit_cap"),
+            sequence=number(b"sequence"),
+            sold_at_ms=number(b"sold_at_ms"),
+            may_return_at_ms=number(b"may_return_at_ms"),
+            card=orjson.loads(fields[b"card"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StockChange:
+    """What became of a stock operation. `lowest` is set when a cut went below what shoppers hold."""
+
+    applied: bool
+    stock: int = 0
+    left: int = 0
+    unit_cap: int = 0
+    lowest: int | None = None
+
+
+def run_id(client: Redis) -> str:
+    """The id of the Redis process; it changes with every restart."""
+    info: Any = client.info("server")
+    return str(info["run_id"])
+
+
+def publish(client: Redis, terms: Terms, *, seed: int | None) -> str:
+    """Bring Redis to the terms' version; with `seed`, create the offer with that many units if it is absent.
+
+    Returns:
+        CREATED, UPDATED, UNCHANGED (that version or a newer one is there) or MISSING (absent, no seed).
+    """
+    fields = {
+        "state": terms.state,
+        "starts_at_ms": terms.starts_at_ms,
+        "ends_at_ms": terms.ends_at_ms,
+        "price": terms.price,
+        "limit": terms.limit,
+        "pay_within_ms": terms.pay_within_ms,
+        "card": orjson.dumps(terms.card),
+    }
+    # Numbers travel as text: Lua would print large ones in exponent form.
+    flat = [part for name, value in fields.items() for part in (name, value if isinstance(value, bytes) else str(value))]
+    reply = scripts.load("set_offer").call(
+        client,
+        {"offer": keys.offer(terms.offer), "offers": keys.offers(keys.shard_of(terms.offer))},
+        {
+            "id": terms.offer,
+            "bucket": 0,
+            "version": terms.version,
+            "epoch": terms.epoch,
+            "run_id": run_id(client),
+            "stock": "" if seed is None else seed,
+            "terms": msgpack.packb(flat, use_bin_type=False),
+        },
+    )
+    return str(reply[0])
+
+
+def adjust_stock(client: Redis, offer: str, epoch: int, operation_id: str, delta: int) -> StockChange | None:
+    """Raise (or cut, by a negative delta) an offer's stock, once per operation id; None when Redis lacks it.
+
+    Raises:
+        OfferError: Redis has the offer in another epoch, so recovery must look first.
+    """
+    word, *numbers = scripts.load("adjust_stock").call(
+        client,
+        {
+            "offer": keys.offer(offer),
+            "freed": keys.freed(offer, epoch),
+            "retired": keys.retired(offer, epoch),
+            "operations": keys.operations(offer, epoch),
+        },
+        {"operation_id": operation_id, "delta": delta, "epoch": epoch},
+    )
+    if word == "MISSING":
+        return None
+    if word == "STALE":
+        raise OfferError(f"{offer} is in epoch {numbers[0]}, not {epoch}")
+    if word == "TOO_LOW":
+        return StockChange(applied=False, lowest=numbers[0])
+    return StockChange(applied=True, stock=numbers[0], left=numbers[1], unit_cap=numbers[2])
+
+
+def remove(client: Redis, offer: str, epoch: int) -> bool:
+    """Take away an offer that has never sold; False when it has sold a unit and stays."""
+    reply = scripts.load("remove_offer").call(
+        client,
+        {
+            "offer": keys.offer(offer),
+            "offers": keys.offers(keys.shard_of(offer)),
+            "buyers": keys.buyers(offer, epoch),
+            "operations": keys.operations(offer, epoch),
+            "clicks": keys.clicks(offer),
+        },
+        {"id": offer},
+    )
+    return reply[0] != "SOLD"
+
+
+def read(client: Redis, offer: str) -> Offer | None:
+    """The offer as Redis has it now, or None."""
+    fields: Any = client.hgetall(keys.offer(offer))
+    return Offer.from_hash(fields) if fields else None
+
+
+def clicks_by_outcome(client: Redis, offer: str) -> dict[str, int]:
+    """Clicks by outcome since the offer was created; a gateway reports once a second."""
+    counts: Any = client.hgetall(keys.clicks(offer))
+    return {name.decode(): int(count) for name, count in counts.items()}

@@ -1,0 +1,1 @@
+"""From the stream of winners to orders in the database."""

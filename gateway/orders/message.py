@@ -1,0 +1,107 @@
+"""A ticket, and the stream entry that carries the winners of one batch, as `admit.lua` writes them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+
+from gateway.errors import MessageError
+
+_NUMBERS = re.compile(rb"[1-9]\d{0,17}(\.[1-9]\d{0,17})*")
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a winner holds. `price` is per unit in minor units; `key` is a digest or empty."""
+
+    order_no: str
+    units: tuple[int, ...]
+    slots: tuple[int, ...]
+    price: int
+    pay_by_ms: int
+    won_at_ms: int
+    key: str
+
+    @classmethod
+    def parse(cls, text: bytes) -> Ticket:
+        """Read one ticket.
+
+        Raises:
+            MessageError: it has another form.
+        """
+        parts = text.split(b",")
+        if len(parts) != 7 or not _NUMBERS.fullmatch(parts[1]) or not _NUMBERS.fullmatch(parts[2]):
+            raise MessageError(f"not a ticket: {text[:80]!r}")
+        try:
+            ticket = cls(
+                parts[0].decode("ascii"),
+                tuple(map(int, parts[1].split(b"."))),
+                tuple(map(int, parts[2].split(b"."))),
+                int(parts[3]),
+                int(parts[4]),
+                int(parts[5]),
+                parts[6].decode("ascii"),
+            )
+        except ValueError as error:
+            raise MessageError(f"not a ticket: {text[:80]!r}") from error
+        if not ticket.order_no or len(ticket.units) != len(ticket.slots):
+            raise MessageError(f"not a ticket: {text[:80]!r}")
+        return ticket
+
+    @property
+    def quantity(self) -> int:
+        """Number of units."""
+        return len(self.units)
+
+
+def parse_record(record: bytes) -> list[Ticket]:
+    """All tickets of a buyer's record, oldest first."""
+    return [Ticket.parse(part) for part in record.split(b"|")]
+
+
+@dataclass(frozen=True, slots=True)
+class Winner:
+    """One winner of an entry. `shopper` and `ticket` are kept as they came, for the dead-letter stream."""
+
+    shopper: bytes
+    ticket: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a shard's stream: the winners of one batch on one offer bucket."""
+
+    id: str
+    offer: str
+    bucket: int
+    epoch: int
+    winners: tuple[Winner, ...]
+
+    @classmethod
+    def parse(cls, entry_id: bytes, fields: dict[bytes, bytes]) -> Entry:
+        """Read a stream entry.
+
+        Raises:
+            MessageError: a field is missing or has another form.
+        """
+        try:
+            flat: Any = msgpack.unpackb(fields[b"winners"], raw=True)
+            winners = tuple(Winner(flat[i], flat[i + 1]) for i in range(0, len(flat), 2))
+            entry = cls(
+                entry_id.decode(),
+                fields[b"offer"].decode(),
+                int(fields[b"bucket"]),
+                int(fields[b"epoch"]),
+                winners,
+            )
+            count = int(fields[b"count"])
+        except (KeyError, ValueError, IndexError, TypeError, msgpack.UnpackException) as error:
+            raise MessageError(f"entry {entry_id!r} is not a batch of winners: {error!r}") from error
+        if count != len(winners) or not all(
+            isinstance(part, bytes) for winner in winners for part in (winner.shopper, winner.ticket)
+        ):
+            raise MessageError(f"entry {entry_id!r} names {count} winners and holds {len(winners)}")
+        return entry

@@ -1,0 +1,117 @@
+"""The ledger's tables. Instants are epoch milliseconds, money is minor units.
+
+The two partial unique indexes of `order_units` are the second wall: even if Redis forgot everything, no unit
+number and no slot of a shopper can be held by two live orders.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    true,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+ORDER_STATES = ("pending", "paid", "shipped", "completed", "refunding", "cancelled", "expired", "refunded")
+
+offers = Table(
+    "offers",
+    metadata,
+    Column("id", String(120), primary_key=True),
+    Column("campaign", String(40), nullable=False, index=True),
+    Column("sku", String(80), nullable=False),
+    # What Redis should have, and the newest version that it confirmed.
+    Column("version", BigInteger, nullable=False),
+    Column("published_version", BigInteger, nullable=False, default=0),
+    # Whether the stock was ever seeded in Redis; if so, and Redis lacks the offer, only recovery may act.
+    Column("seeded", Boolean, nullable=False, default=False),
+    Column("state", String(16), nullable=False),
+    Column("starts_at_ms", BigInteger, nullable=False),
+    Column("ends_at_ms", BigInteger, nullable=False),
+    Column("price", BigInteger, nullable=False),
+    Column("limit_per_shopper", Integer, nullable=False),
+    Column("pay_within_ms", BigInteger, nullable=False),
+    Column("stock", BigInteger, nullable=False),
+    Column("unit_cap", BigInteger, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("buckets", Integer, nullable=False, default=1),
+    Column("card", String, nullable=False),
+    CheckConstraint("stock >= 0", name="stock"),
+    CheckConstraint("unit_cap >= stock", name="unit_cap"),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("order_no", String(32), primary_key=True),
+    Column("offer", String(120), nullable=False),
+    Column("campaign", String(40), nullable=False),
+    Column("sku", String(80), nullable=False),
+    Column("shopper", String(64), nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("price", BigInteger, nullable=False),
+    Column("total", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("shard", Integer, nullable=False),
+    Column("bucket", Integer, nullable=False),
+    Column("entry", String(40), nullable=False),
+    Column("won_at_ms", BigInteger, nullable=False),
+    Column("pay_by_ms", BigInteger, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("expire_at_ms", BigInteger, nullable=False),
+    CheckConstraint("quantity > 0", name="quantity"),
+    CheckConstraint("total = price * quantity", name="total"),
+    Index("ix_orders_offer_created", "offer", "created_at_ms", "order_no"),
+    Index("ix_orders_shopper_created", "shopper", "created_at_ms", "order_no"),
+    Index("ix_orders_created", "created_at_ms", "order_no"),
+)
+
+order_units = Table(
+    "order_units",
+    metadata,
+    Column("order_no", String(32), ForeignKey("orders.order_no"), primary_key=True),
+    Column("unit", BigInteger, primary_key=True),
+    Column("offer", String(120), nullable=False),
+    Column("shopper", String(64), nullable=False),
+    Column("slot", Integer, nullable=False),
+    Column("active", Boolean, nullable=False),
+    CheckConstraint("unit > 0", name="unit"),
+    CheckConstraint("slot > 0", name="slot"),
+)
+Index(
+    "uq_order_units_unit",
+    order_units.c.offer,
+    order_units.c.unit,
+    unique=True,
+    sqlite_where=order_units.c.active == true(),
+    postgresql_where=order_units.c.active == true(),
+)
+Index(
+    "uq_order_units_slot",
+    order_units.c.offer,
+    order_units.c.shopper,
+    order_units.c.slot,
+    unique=True,
+    sqlite_where=order_units.c.active == true(),
+    postgresql_where=order_units.c.active == true(),
+)

@@ -1,0 +1,263 @@
+"""Settings, read once from ``SECKILL_*`` and frozen. Names carry units; relations are checked at start."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from gateway.errors import SettingsError
+
+SECRET_BYTES_MIN = 32
+
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many clicks in one window; a count of 0 means no limit."""
+
+    count: int
+    window_ms: int
+
+    @classmethod
+    def parse(cls, text: str) -> Rate:
+        """Read ``5/s``, ``300/m`` or ``off``."""
+        if text.strip().lower() in {"", "off", "none", "0"}:
+            return cls(0, 1000)
+        match = re.fullmatch(r"\s*(\d{1,9})\s*/\s*(s|m)\s*", text)
+        if match is None or int(match[1]) == 0:
+            raise ValueError("want a rate such as 5/s or 300/m, or off")
+        return cls(int(match[1]), 1000 if match[2] == "s" else 60_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """An address to listen on."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Bind:
+        """Read ``host:port``; ``[::1]:9464`` for IPv6."""
+        host, colon, port = text.rpartition(":")
+        if not colon or not host or not port.isdigit() or int(port) > 65535:
+            raise ValueError("want host:port, for example 127.0.0.1:9464")
+        return cls(host.strip("[]"), int(port))
+
+
+def _secrets(text: str) -> tuple[bytes, ...]:
+    secrets = tuple(part.strip().encode() for part in text.split(",") if part.strip())
+    for secret in secrets:
+        if len(secret) < SECRET_BYTES_MIN:
+            raise ValueError(f"every secret needs at least {SECRET_BYTES_MIN} bytes")
+    return secrets
+
+
+def _networks(text: str) -> tuple[IPNetwork, ...]:
+    return tuple(ipaddress.ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _currency(text: str) -> str:
+    if re.fullmatch(r"[A-Z]{3}", text) is None:
+        raise ValueError("want a three-letter ISO code such as CNY")
+    return text
+
+
+def _timezone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError("want a name of the IANA time zone database such as Asia/Taipei") from error
+    return text
+
+
+def _durability(text: str) -> str:
+    if text not in {"strict", "relaxed"}:
+        raise ValueError("want strict or relaxed")
+    return text
+
+
+def _flag(text: str) -> bool:
+    if text.lower() not in {"0", "1", "true", "false", "yes", "no", ""}:
+        raise ValueError("want 1 or 0")
+    return text.lower() in {"1", "true", "yes"}
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) == 0:
+        raise ValueError("want a whole number above zero")
+    return int(text)
+
+
+def _payment(text: str) -> str:
+    if text not in {"none", "sandbox"}:
+        raise ValueError("want none or sandbox")
+    return text
+
+
+def _setting(parse: Any, default: Any, about: str, *, secret: bool = False) -> Any:
+    """Declare one setting: how its text is read, its default, and what it means (with its unit)."""
+    return field(default=default, repr=not secret, metadata={"parse": parse, "about": about})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings. A field ``x_y`` is read from ``SECKILL_X_Y``; see ``docs/settings.md``."""
+
+    redis_url: str = _setting(
+        str, "redis://127.0.0.1:6379/0", "Redis or Valkey: redis://, rediss:// or unix://", secret=True
+    )
+    database_url: str = _setting(
+        str, "sqlite:///seckill.db", "ledger: sqlite:///path or postgresql://…", secret=True
+    )
+    token_secret: tuple[bytes, ...] = _setting(
+        _secrets, (), "HS256 secrets of shopper tokens; the first signs, all verify", secret=True
+    )
+    signing_secret: tuple[bytes, ...] = _setting(
+        _secrets, (), "secrets from which receipt and session keys are derived; default: the admin key", secret=True
+    )
+    admin_key: tuple[bytes, ...] = _setting(_secrets, (), "bearer key of operators' programs", secret=True)
+    durability: Literal["strict", "relaxed"] = _setting(
+        _durability, "strict", "strict: a win is told only once it is on disk"
+    )
+    durability_unverified: bool = _setting(
+        _flag, False, "1 accepts a Redis whose disk settings cannot be read (CONFIG forbidden)"
+    )
+    timezone: str = _setting(_timezone, "UTC", "the shop's time zone, for showing instants")
+    currency: str = _setting(_currency, "CNY", "ISO 4217 code of every price")
+    rate_per_shopper: Rate = _setting(Rate.parse, Rate(5, 1000), "clicks per shopper and offer, all workers")
+    rate_per_ip: Rate = _setting(Rate.parse, Rate(100, 1000), "clicks per client address, per worker")
+    rate_total: Rate = _setting(Rate.parse, Rate(0, 1000), "clicks per worker, all shoppers")
+    trusted_proxies: tuple[IPNetwork, ...] = _setting(
+        _networks, (), "networks whose X-Forwarded-For is believed"
+    )
+    payment_provider: Literal["none", "sandbox"] = _setting(_payment, "none", "who takes the money")
+    min_pay_window_s: int = _setting(_positive, 300, "least time to pay after the order could be paid, s")
+    backlog_max: int = _setting(_positive, 1_000_000, "winners waiting for the writer before `busy`")
+    cors_origins: tuple[str, ...] = _setting(_words, (), "origins whose pages may call and frame the gateway")
+    metrics_bind: Bind = _setting(Bind.parse, Bind("127.0.0.1", 9464), "where /metrics listens; port 0 picks one")
+    workers: int = _setting(_positive, 1, "gateway worker processes")
+    demo: bool = _setting(_flag, False, "1 hands out demo tokens (set by `seckill up`, loopback only)")
+    orders_url: str = _setting(str, "", "public URL of the sidecar, shown with tickets")
+    body_max_bytes: int = _setting(_positive, 1024, "largest body of a click, bytes")
+    admin_body_max_bytes: int = _setting(_positive, 4_194_304, "largest body at the sidecar, bytes")
+    token_max_bytes: int = _setting(_positive, 4096, "longest shopper token, bytes")
+    token_cache_max: int = _setting(_positive, 8192, "verified tokens remembered per worker")
+    batch_max: int = _setting(_positive, 256, "clicks decided by one script call")
+    batches_in_flight_max: int = _setting(_positive, 2, "script calls under way per bucket and worker")
+    queue_max: int = _setting(_positive, 10_000, "clicks waiting per bucket and worker before `busy`")
+    queue_wait_max_ms: int = _setting(_positive, 500, "longest wait for a batch before `busy`, ms")
+    click_timeout_ms: int = _setting(_positive, 1000, "deadline of a script call, ms of Redis time")
+    lease_ms: int = _setting(_positive, 200, "longest life of a refusal that is answered without Redis, ms")
+    winners_max: int = _setting(_positive, 100_000, "winners of one offer that a worker keeps a copy of")
+    connections_max: int = _setting(_positive, 20_000, "open connections per worker")
+    listen_backlog: int = _setting(_positive, 4096, "connections waiting to be accepted")
+    watchers_max: int = _setting(_positive, 10_000, "open event streams per worker")
+    shutdown_timeout_s: int = _setting(_positive, 15, "time to finish what is in flight when stopping, s")
+    writer_batch: int = _setting(_positive, 500, "orders per database transaction, target")
+    writer_takeover_ms: int = _setting(_positive, 4000, "idle time after which a dead writer's entries are taken, ms")
+    log_level: str = _setting(str, "info", "debug, info, warning or error")
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read and check all settings.
+
+        Raises:
+            SettingsError: naming every variable that is wrong, and why.
+        """
+        environ = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        problems: list[str] = []
+        for each in fields(cls):
+            name = variable(each.name)
+            text = environ.get(name)
+            if text is None:
+                continue
+            try:
+                values[each.name] = each.metadata["parse"](text)
+            except ValueError as error:
+                problems.append(f"{name}: {error}")
+        if problems:
+            raise SettingsError("; ".join(problems))
+        settings = cls(**values)
+        settings._check_relations()
+        return settings
+
+    def _check_relations(self) -> None:
+        relations = [
+            (self.queue_max >= self.batch_max, "SECKILL_QUEUE_MAX must be at least SECKILL_BATCH_MAX"),
+            (self.batch_max <= 1000, "SECKILL_BATCH_MAX must be at most 1000 (Lua's unpack limit)"),
+            (
+                self.lease_ms < self.click_timeout_ms,
+                "SECKILL_LEASE_MS must be below SECKILL_CLICK_TIMEOUT_MS",
+            ),
+            (
+                self.click_timeout_ms < self.shutdown_timeout_s * 1000,
+                "SECKILL_SHUTDOWN_TIMEOUT_S must be longer than SECKILL_CLICK_TIMEOUT_MS",
+            ),
+            (self.writer_takeover_ms <= 8000, "SECKILL_WRITER_TAKEOVER_MS must be at most 8000"),
+            (
+                self.backlog_max >= self.writer_batch,
+                "SECKILL_BACKLOG_MAX must be at least SECKILL_WRITER_BATCH",
+            ),
+        ]
+        broken = [text for holds, text in relations if not holds]
+        if broken:
+            raise SettingsError("; ".join(broken))
+
+    def require(self, *names: str) -> None:
+        """Refuse to go on when a setting this role needs is empty.
+
+        Raises:
+            SettingsError: naming the variables to set.
+        """
+        missing = [variable(name) for name in names if not getattr(self, name)]
+        if missing:
+            raise SettingsError(f"set {', '.join(missing)} (at least {SECRET_BYTES_MIN} bytes each)")
+
+    @property
+    def signing_secrets(self) -> tuple[bytes, ...]:
+        """Secrets that no identity provider needs; receipts and sessions derive their keys from them.
+
+        Raises:
+            SettingsError: neither a signing secret nor an admin key is set.
+        """
+        secrets = self.signing_secret or self.admin_key
+        if not secrets:
+            raise SettingsError("set SECKILL_SIGNING_SECRET (or SECKILL_ADMIN_KEY, from which it is derived)")
+        return secrets
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return f"SECKILL_{name.upper()}"
+
+
+def describe() -> list[tuple[str, str, str]]:
+    """Every setting as (variable, default as text, meaning); the documentation is tested against it."""
+    rows = []
+    for each in fields(Settings):
+        default = each.default
+        match default:
+            case Rate(count=count, window_ms=window_ms):
+                text = f"{count}/{'s' if window_ms == 1000 else 'm'}" if count else "off"
+            case Bind(host=host, port=port):
+                text = f"{host}:{port}"
+            case bool():
+                text = "1" if default else "0"
+            case tuple():
+                text = ""
+            case _:
+                text = str(default)
+        rows.append((variable(each.name), text, each.metadata["about"]))
+    return rows

@@ -1,0 +1,1 @@
+"""The gateway as an ASGI app: clicks in front, everything else behind."""

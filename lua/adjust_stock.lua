@@ -1,0 +1,74 @@
+--[[
+adjust_stock: raise or cut an offer's stock by a delta, once per operation id.
+
+A cut retires numbers that were never issued first (they lie above unit_top), then freed ones; it never goes
+below what shoppers hold. A raise takes retired numbers back first, so the unit cap grows as little as it can.
+
+KEYS
+  1 offer       hash  stock, left, next_unit, unit_top, unit_cap, freed, sequence
+  2 freed       zset  unit numbers that came back
+  3 retired     zset  freed numbers taken off sale
+  4 operations  hash  operation id -> stock after it
+ARGV
+  1 operation_id  string   chosen by the caller
+  2 delta         integer  units, negative to cut
+  3 epoch         integer  epoch the keys belong to
+RETURNS
+  APPLIED stock left unit_cap
+  REPEATED stock left unit_cap
+  TOO_LOW lowest
+  STALE epoch
+  MISSING
+SCHEMA 1
+]]
+--@include whole
+
+local offer = redis.call('HMGET', KEYS[1], 'epoch', 'stock', 'left', 'next_unit', 'unit_top', 'unit_cap', 'freed',
+  'sequence')
+if not offer[1] then
+  return {'MISSING'}
+end
+if offer[1] ~= ARGV[3] then
+  return {'STALE', tonumber(offer[1])}
+end
+local stock, left = tonumber(offer[2]), tonumber(offer[3])
+local next_unit, unit_top, unit_cap = tonumber(offer[4]), tonumber(offer[5]), tonumber(offer[6])
+if redis.call('HEXISTS', KEYS[4], ARGV[1]) == 1 then
+  return {'REPEATED', stock, left, unit_cap}
+end
+local delta = tonumber(ARGV[2])
+if delta < -left then
+  return {'TOO_LOW', stock - left}
+end
+
+-- Writes
+redis.call('HSET', KEYS[4], ARGV[1], whole(stock + delta))
+local freed_change = 0
+if delta < 0 then
+  local never_issued = math.min(-delta, unit_top - next_unit + 1)
+  unit_top = unit_top - never_issued
+  freed_change = delta + never_issued
+  if freed_change < 0 then
+    local numbers = redis.call('ZRANGE', KEYS[2], freed_change, -1)
+    for _, number in ipairs(numbers) do
+      redis.call('ZADD', KEYS[3], number, number)
+      redis.call('ZREM', KEYS[2], number)
+    end
+  end
+else
+  local numbers = redis.call('ZRANGE', KEYS[3], 0, delta - 1)
+  if delta == 0 then
+    numbers = {}
+  end
+  for _, number in ipairs(numbers) do
+    redis.call('ZADD', KEYS[2], number, number)
+    redis.call('ZREM', KEYS[3], number)
+  end
+  freed_change = #numbers
+  unit_top = unit_top + delta - #numbers
+  unit_cap = math.max(unit_cap, unit_top)
+end
+redis.call('HSET', KEYS[1], 'stock', whole(stock + delta), 'left', whole(left + delta), 'unit_top', whole(unit_top),
+  'unit_cap', whole(unit_cap), 'freed', whole(tonumber(offer[7]) + freed_change),
+  'sequence', whole(tonumber(offer[8]) + 1))
+return {'APPLIED', stock + delta, left + delta, unit_cap}
