@@ -23,7 +23,7 @@ NUMBER_MAX = 10**12
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What an offer should be. `card` is what is shown and not decided by: name, image, audience and so on."""
+    """What an offer should be. `card` is for show (name, image, …) plus the audience and its currency."""
 
     offer: str
     version: int
@@ -133,7 +133,11 @@ def publish(client: Redis, terms: Terms, *, seed: int | None) -> str:
         "card": orjson.dumps(terms.card),
     }
     # Numbers travel as text: Lua would print large ones in exponent form.
-    flat = [part for name, value in fields.items() for part in (name, value if isinstance(value, bytes) else str(value))]
+    flat = [
+        part
+        for name, value in fields.items()
+        for part in (name, value if isinstance(value, bytes) else str(value))
+    ]
     reply = scripts.load("set_offer").call(
         client,
         {"offer": keys.offer(terms.offer), "offers": keys.offers(keys.shard_of(terms.offer))},
@@ -188,7 +192,7 @@ def remove(client: Redis, offer: str, epoch: int) -> bool:
         },
         {"id": offer},
     )
-    return reply[0] != "SOLD"
+    return str(reply[0]) != "SOLD"
 
 
 def read(client: Redis, offer: str) -> Offer | None:

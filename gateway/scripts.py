@@ -1,4 +1,4 @@
-"""The Lua commands: found in ``lua/``, includes expanded once, headers parsed, called by key and argument name.
+"""The Lua commands: found in ``lua/``, includes expanded once, called by key and argument name.
 
 The header of each file is its contract (see ``lua/README.md``); what a caller passes and what a script may
 answer are checked against it, so code and header cannot drift apart.

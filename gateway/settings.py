@@ -124,7 +124,7 @@ class Settings:
         _secrets, (), "HS256 secrets of shopper tokens; the first signs, all verify", secret=True
     )
     signing_secret: tuple[bytes, ...] = _setting(
-        _secrets, (), "secrets from which receipt and session keys are derived; default: the admin key", secret=True
+        _secrets, (), "receipt and session keys are derived from these; default: the admin key", secret=True
     )
     admin_key: tuple[bytes, ...] = _setting(_secrets, (), "bearer key of operators' programs", secret=True)
     durability: Literal["strict", "relaxed"] = _setting(
@@ -145,7 +145,9 @@ class Settings:
     min_pay_window_s: int = _setting(_positive, 300, "least time to pay after the order could be paid, s")
     backlog_max: int = _setting(_positive, 1_000_000, "winners waiting for the writer before `busy`")
     cors_origins: tuple[str, ...] = _setting(_words, (), "origins whose pages may call and frame the gateway")
-    metrics_bind: Bind = _setting(Bind.parse, Bind("127.0.0.1", 9464), "where /metrics listens; port 0 picks one")
+    metrics_bind: Bind = _setting(
+        Bind.parse, Bind("127.0.0.1", 9464), "where /metrics listens; 0 picks a port"
+    )
     workers: int = _setting(_positive, 1, "gateway worker processes")
     demo: bool = _setting(_flag, False, "1 hands out demo tokens (set by `seckill up`, loopback only)")
     orders_url: str = _setting(str, "", "public URL of the sidecar, shown with tickets")
@@ -165,7 +167,9 @@ class Settings:
     watchers_max: int = _setting(_positive, 10_000, "open event streams per worker")
     shutdown_timeout_s: int = _setting(_positive, 15, "time to finish what is in flight when stopping, s")
     writer_batch: int = _setting(_positive, 500, "orders per database transaction, target")
-    writer_takeover_ms: int = _setting(_positive, 4000, "idle time after which a dead writer's entries are taken, ms")
+    writer_takeover_ms: int = _setting(
+        _positive, 4000, "idle ms after which a dead writer's entries are taken"
+    )
     log_level: str = _setting(str, "info", "debug, info, warning or error")
 
     @classmethod
