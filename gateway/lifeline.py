@@ -1,12 +1,13 @@
 """No process outlives the one that started it, even when that one is killed without warning.
 
-On Linux the kernel sends the signal. Elsewhere a thread looks whether the parent is still there. A process that
-starts others passes its own id, so that a child born just as its parent died notices too.
+On Linux the kernel sends the signal. Elsewhere a thread looks whether the parent is still there. Every check
+compares with the parent's id known beforehand, so a child born just as its parent died notices too.
 """
 
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
 import os
 import signal
 import sys
@@ -23,21 +24,21 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-def die_with_parent(parent_pid: int | None = None) -> None:
-    """Have this process killed when its parent dies; `parent_pid` defaults to what `seckill up` passed on.
+def die_with_parent() -> None:
+    """Have this process killed when its parent dies. Call it early, in every process.
 
-    Without either (a role started by hand or by a service manager) it does nothing. The kernel's promise is tied
-    to the thread that started this process, so start processes from the main thread.
+    The parent is the one that `multiprocessing` knows, else the `seckill up` that started this role; a role
+    started by hand or by a service manager has none, and nothing happens. The kernel's promise is tied to the
+    thread that started this process, so start processes from the main thread.
     """
-    if parent_pid is None:
-        passed = os.environ.get(PARENT_VARIABLE, "")
-        if not passed.isdigit():
-            return
-        parent_pid = int(passed)
+    parent = multiprocessing.parent_process()
+    passed = os.environ.get(PARENT_VARIABLE, "") if parent is None else str(parent.pid)
+    if not passed.isdigit():
+        return
     if _libc is None:
-        threading.Thread(target=watch_parent, args=(parent_pid,), daemon=True, name="lifeline").start()
+        threading.Thread(target=watch_parent, args=(int(passed),), daemon=True, name="lifeline").start()
     else:
-        ask_kernel(parent_pid)
+        ask_kernel(int(passed))
 
 
 def ask_kernel(parent_pid: int) -> None:
