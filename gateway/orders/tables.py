@@ -86,6 +86,15 @@ orders = Table(
     Index("ix_orders_created", "created_at_ms", "order_no"),
 )
 
+# Finds when the first unpaid unit of an offer may come back, and what has expired.
+Index(
+    "ix_orders_pending_expire",
+    orders.c.offer,
+    orders.c.expire_at_ms,
+    sqlite_where=orders.c.status == "pending",
+    postgresql_where=orders.c.status == "pending",
+)
+
 order_units = Table(
     "order_units",
     metadata,
