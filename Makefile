@@ -1,0 +1,45 @@
+# `make up` and `make test` work on a fresh clone with Python 3.11 or newer, make and the network.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Passed on: make up ARGS="--data /srv/seckill --no-demo", make test ARGS="-k tokens"
+ARGS ?=
+
+.DELETE_ON_ERROR:
+.PHONY: install up test check bench load soak
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(VENV)/installed ## .venv with the project and everything its tests need
+
+# The stamp is newer than what it depends on once everything is installed; then this costs nothing.
+$(VENV)/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "seckill needs Python 3.11 or newer: make PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) >&2 || { rm -rf $(VENV); \
+		echo 'the venv module is missing: install the package python3-venv' >&2; exit 2; }
+	@echo 'installing into $(VENV) …' >&2
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable '.[dev]' >&2
+	@touch $@
+
+up: install ## start everything on this machine with demo data
+	@$(BIN)/seckill up $(ARGS)
+
+test: install check ## every check and every test
+	$(BIN)/python -m pytest $(ARGS)
+
+check: install ## lint, format, types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: install ## speed of the hot path, beside a constant answer
+	$(BIN)/python -m loadtest.bench $(ARGS)
+
+load: install ## a minute of shoppers against a private `up`, then the invariants
+	$(BIN)/python -m loadtest.load $(ARGS)
+
+soak: install ## long fault and load campaigns
+	$(BIN)/python -m pytest -m soak $(ARGS)

@@ -1,0 +1,160 @@
+"""The `seckill` command. What an operator can put right ends with one sentence and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gateway
+from gateway import lifeline
+from gateway.errors import SeckillError
+from gateway.settings import Settings
+
+DATA_DEFAULT = Path("seckill-data")
+GATEWAY_PORT = 8000
+ADMIN_PORT = 8001
+TOKEN_TTL_S = 3600
+
+EXIT_OPERATOR = 2
+"""The operator can put it right: a setting, a port, a folder, a missing program."""
+
+EXIT_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        return int(chosen.run(chosen))
+    except SeckillError as error:
+        print(f"seckill: {error}", file=sys.stderr)
+        return EXIT_OPERATOR
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="seckill", description=gateway.__doc__, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"seckill {gateway.__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    up = _command(commands, "up", _up, "gateway, order writer, sidecar, Redis and database on one machine")
+    up.add_argument("--data", metavar="DIR", type=Path, default=DATA_DEFAULT, help="data folder (%(default)s)")
+    up.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    up.add_argument("--gateway-port", type=_port, default=GATEWAY_PORT, help="(%(default)s); 0: a free one")
+    up.add_argument("--admin-port", type=_port, default=ADMIN_PORT, help="(%(default)s); 0: a free one")
+    up.add_argument("--workers", type=_positive, metavar="N", help="gateway worker processes (up to 2)")
+    up.add_argument("--no-demo", action="store_true", help="no demo sales and no demo shoppers")
+
+    web = _command(commands, "gateway", _gateway, "the gateway alone; settings from the environment")
+    _listening(web, GATEWAY_PORT)
+    web.add_argument("--workers", type=_positive, metavar="N", help="worker processes (SECKILL_WORKERS)")
+    _command(commands, "writer", _writer, "the order writer alone; settings from the environment")
+    _listening(_command(commands, "admin", _admin, "the sidecar alone; settings from the environment"), ADMIN_PORT)
+
+    token = _command(commands, "token", _token, "print a shopper token signed with SECKILL_TOKEN_SECRET")
+    token.add_argument("--sub", required=True, metavar="USER", help="shopper id, 1 to 64 characters")
+    token.add_argument("--level", type=_whole, default=0, metavar="N", help="membership level (%(default)s)")
+    token.add_argument("--ttl", type=_positive, default=TOKEN_TTL_S, metavar="S", help="seconds (%(default)s)")
+
+    _command(commands, "migrate", _migrate, "bring the database to the newest schema")
+    return parser
+
+
+def _command(commands: Any, name: str, run: Any, about: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=about, description=about, allow_abbrev=False)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _listening(parser: argparse.ArgumentParser, port: int) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=_port, default=port, help="port to listen on (%(default)s)")
+
+
+# Each command imports what it needs when it runs, so that none pays for the others.
+
+
+def _up(chosen: argparse.Namespace) -> int:
+    from admin.up import command, plan
+
+    return command.run(
+        plan.Options(
+            data=chosen.data,
+            host=chosen.host,
+            gateway_port=chosen.gateway_port,
+            admin_port=chosen.admin_port,
+            workers=chosen.workers,
+            demo=not chosen.no_demo,
+        )
+    )
+
+
+def _gateway(chosen: argparse.Namespace) -> int:
+    from gateway.web import serve
+
+    settings = _role_settings()
+    return serve.run(settings, chosen.host, chosen.port, chosen.workers or settings.workers)
+
+
+def _writer(_chosen: argparse.Namespace) -> int:
+    from gateway.orders import writer
+
+    return writer.run(_role_settings())
+
+
+def _admin(chosen: argparse.Namespace) -> int:
+    from admin import serve
+
+    return serve.run(_role_settings(), chosen.host, chosen.port)
+
+
+def _role_settings() -> Settings:
+    lifeline.die_with_parent()
+    return Settings.from_env()
+
+
+def _token(chosen: argparse.Namespace) -> int:
+    from gateway import tokens
+
+    settings = Settings.from_env()
+    settings.require("token_secret")
+    text = tokens.mint(settings.token_secret[0], sub=chosen.sub, ttl_s=chosen.ttl, level=chosen.level)
+    # Never hand out what the gateway would refuse.
+    verifier = tokens.TokenVerifier(settings.token_secret, token_max_bytes=settings.token_max_bytes, cache_max=1)
+    verifier.verify(f"Bearer {text}".encode(), time.time())
+    print(text)
+    return 0
+
+
+def _migrate(_chosen: argparse.Namespace) -> int:
+    from admin import migrations
+
+    migrations.upgrade(Settings.from_env().database_url)
+    return 0
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError("want a port between 0 and 65535")
+    return int(text)
+
+
+def _whole(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError("want a whole number")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if _whole(text) == 0:
+        raise argparse.ArgumentTypeError("want a whole number above zero")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""`seckill up`: every part on one machine, started, supervised and stopped together."""

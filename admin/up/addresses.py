@@ -1,0 +1,71 @@
+"""Ports: whether one is free, which one is, and the URL that people open."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+
+from admin.up.errors import CannotStart
+from gateway.settings import Bind
+
+_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised here, never bound here
+
+
+def reserve(host: str, port: int, purpose: str) -> Bind:
+    """Check that nothing listens there; port 0 picks a free one.
+
+    The probe never sets SO_REUSEPORT: the gateway's workers do, and would then share a stranger's port.
+
+    Raises:
+        CannotStart: the port is taken or not allowed, or the host is not an address of this machine.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            # Connections of a run that just ended linger; they do not keep anybody from listening.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            return Bind(host, int(probe.getsockname()[1]))
+    except socket.gaierror as error:
+        raise CannotStart(f"{host} is not an address that the {purpose} can listen on") from error
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise CannotStart(f"port {port} on {host} is taken, so the {purpose} cannot start") from error
+        raise CannotStart(f"the {purpose} cannot listen on {host}:{port}: {error.strerror}") from error
+
+
+def reserve_metrics(wanted: Bind, *, may_move: bool) -> Bind:
+    """The wanted port; a free one when it is taken and nobody asked for that very port.
+
+    Raises:
+        CannotStart: the port is taken and may not move.
+    """
+    try:
+        return reserve(wanted.host, wanted.port, "metrics page")
+    except CannotStart:
+        if not may_move:
+            raise
+        return reserve(wanted.host, 0, "metrics page")
+
+
+def text(bind: Bind) -> str:
+    """As `Bind.parse` reads it."""
+    return f"[{bind.host}]:{bind.port}" if ":" in bind.host else f"{bind.host}:{bind.port}"
+
+
+def url(bind: Bind) -> str:
+    """Where a browser on this machine reaches the bind; without a slash at the end."""
+    return f"http://{text(Bind(_WILDCARDS.get(bind.host, bind.host), bind.port))}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the host's ports."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,94 @@
+"""`seckill up`, from the command line to the last process stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import NoReturn
+
+from admin.up import addresses
+from admin.up.child import Part
+from admin.up.data_folder import DataFolder
+from admin.up.embedded_redis import prepare, stop_leftover
+from admin.up.errors import CannotStart, GaveUp
+from admin.up.plan import Options, Plan, seckill
+from admin.up.redis_server import find_server
+from admin.up.signals import Signals, StopAsked
+from admin.up.supervisor import Supervisor, say
+from gateway import store
+
+ANSWER_WITHIN_S = 60.0
+LOAD_WITHIN_S = 900.0
+"""Time for Redis to read its append-only file: a large one takes minutes."""
+
+MIGRATE_WITHIN_S = 900.0
+REDIS_STOPS_WITHIN_S = 60.0
+REDIS_STOPS_IN_HASTE_S = 5.0
+
+STOP_ORDER = ("gateway", "writer", "admin", "redis")
+"""No new wins; then every win is written; then nobody asks; then the data is closed."""
+
+
+def run(options: Options) -> int:
+    """Start everything, print the ready line, supervise until a signal comes.
+
+    Returns:
+        0 after an orderly stop, 1 when a part had to be given up.
+
+    Raises:
+        SettingsError, CannotStart: nothing is left running; the text is for the operator.
+    """
+    folder = DataFolder.open(options.data)
+    with folder.locked(), Signals() as signals:
+        supervisor = Supervisor(folder.logs, signals)
+        try:
+            _run_until_stopped(options, folder, supervisor)
+        except StopAsked:
+            say("stopping")
+            return 0
+        except GaveUp as error:
+            say(f"{error}; everything is stopped")
+            return 1
+        finally:
+            supervisor.stop(*STOP_ORDER)
+
+
+def _run_until_stopped(options: Options, folder: DataFolder, supervisor: Supervisor) -> NoReturn:
+    redis, redis_url = _choose_redis(folder)
+    plan = Plan.make(options, folder, os.environ, redis_url)
+    say(f"data and logs are in {folder.path}; secrets made here are in {folder.secrets}")
+    if redis is None:
+        _require_redis(redis_url)
+    else:
+        supervisor.start(redis)
+    if supervisor.run_once(plan.task("migrate", seckill("migrate")), MIGRATE_WITHIN_S) != 0:
+        raise GaveUp("the database could not be brought to the newest schema")
+    if redis is not None:
+        supervisor.wait_until_answering("redis", within_s=LOAD_WITHIN_S)
+    roles = plan.roles()
+    supervisor.start(*roles)
+    supervisor.wait_until_answering(*(role.name for role in roles), within_s=ANSWER_WITHIN_S)
+    say(f"metrics are at {addresses.url(plan.metrics)}/metrics")
+    with contextlib.suppress(OSError):  # nobody reads it: no reason to stop
+        print(plan.ready_line(), flush=True)  # noqa: T201 - the one line of output
+    supervisor.watch()
+
+
+def _choose_redis(folder: DataFolder) -> tuple[Part | None, str]:
+    """The embedded Redis as a part, or none when the environment names one; and the URL."""
+    given = os.environ.get("SECKILL_REDIS_URL")
+    leftover = stop_leftover(folder.redis)
+    if leftover is not None:
+        say(f"stopped the Redis of an earlier run (process {leftover})")
+    if given:
+        return None, given
+    redis = prepare(find_server(), folder.redis)
+    say(f"Redis is {redis.server}")
+    part = Part("redis", redis.command, {}, redis.answers, REDIS_STOPS_WITHIN_S, REDIS_STOPS_IN_HASTE_S)
+    return part, redis.url
+
+
+def _require_redis(url: str) -> None:
+    with contextlib.closing(store.connect(url)) as client:
+        if not store.answers(client):
+            raise CannotStart("the Redis of SECKILL_REDIS_URL does not answer")
