@@ -1,0 +1,262 @@
+"""The order writer: moves winners from the streams into the ledger, and acknowledges after the commit.
+
+It keeps nothing in memory that matters. Whatever fails, it drops what it holds, waits, and begins again with
+the entries that Redis says it was given; writing an order twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+from redis.exceptions import RedisError
+from sqlalchemy import Engine, inspect
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from gateway import keys, store
+from gateway.errors import MessageError, SettingsError
+from gateway.orders import dead_letters, tables
+from gateway.orders.database import open_engine
+from gateway.orders.fence import FenceWatcher
+from gateway.orders.ledger import Ledger, Settlement
+from gateway.orders.may_return import MayReturn
+from gateway.orders.message import Entry
+from gateway.orders.pacing import Outage, Timer, one_line
+from gateway.orders.stream import START, RawEntry, WinnersStream
+from gateway.settings import Settings
+
+BLOCK_MS = 100
+FENCE_EVERY_S = 0.25
+TAKE_OVER_EVERY_S = 1.0
+TRIM_EVERY_S = 3.0
+PROGRESS_EVERY_S = 5.0
+FORGET_IDLE_MS = 60_000
+REDIS_BACKOFF_MAX_S = 0.25
+DATABASE_BACKOFF_MAX_S = 2.0
+
+log = logging.getLogger(__name__)
+
+
+class OrderWriter:
+    """One writer. `run` blocks until `stop` is called, from another thread or a signal handler."""
+
+    def __init__(self, settings: Settings, engine: Engine, *, consumer: str | None = None) -> None:
+        """`consumer` must be unique among living writers.
+
+        Raises:
+            SettingsError: the Redis URL has an unknown scheme.
+        """
+        self.consumer = consumer or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._settings = settings
+        self._engine = engine
+        self._stopping = False
+        self._schema_seen = False
+        self._client = store.connect(settings.redis_url)
+        self._streams = [WinnersStream(self._client, shard, self.consumer) for shard in keys.shards()]
+        self._ledger = Ledger(
+            engine, min_pay_window_ms=settings.min_pay_window_s * 1000, currency=settings.currency
+        )
+        self._fence = FenceWatcher(settings.redis_url, engine)
+        self._may_return = MayReturn(self._client, engine)
+        self._redis = Outage("Redis", REDIS_BACKOFF_MAX_S, "nobody can buy")
+        self._database = Outage("the database", DATABASE_BACKOFF_MAX_S, "sales go on and wait in Redis")
+        self._fence_timer = Timer(FENCE_EVERY_S)
+        self._take_over_timer = Timer(TAKE_OVER_EVERY_S)
+        self._trim_timer = Timer(TRIM_EVERY_S)
+        self._progress_timer = Timer(PROGRESS_EVERY_S)
+        self._progress: Counter[str] = Counter()
+        self._winners_per_entry = 1.0
+
+    def stop(self) -> None:
+        """Finish the batch under way and return from `run`."""
+        self._stopping = True
+
+    def run(self) -> None:
+        """Write until stopped, whatever goes away and comes back.
+
+        Raises:
+            SettingsError: the database does not have the newest schema.
+        """
+        log.info("order writer started consumer=%s", self.consumer)
+        while not self._stopping:
+            try:
+                self._begin()
+                while not self._stopping:
+                    self._turn()
+            except SQLAlchemyError as error:
+                self._pause(self._database.failed(error))
+            except RedisError as error:
+                self._pause(self._redis.failed(error))
+        self._leave()
+        log.info("order writer stopped consumer=%s", self.consumer)
+
+    def _begin(self) -> None:
+        """Look whether both sides are there, then write what this consumer was given before."""
+        if not self._schema_seen:
+            _require_schema(self._engine)
+            self._schema_seen = True
+        if self._database.away:
+            self._ledger.probe()
+            self._database.worked()
+        for stream in self._streams:
+            stream.ensure_group()
+        self._redis.worked()
+        self._watch_fence()
+        for stream in self._streams:
+            while not self._stopping and (found := stream.read_own(self._entries_to_read())):
+                self._write(stream, found)
+
+    def _turn(self) -> None:
+        self._watch_fence()
+        block_ms = BLOCK_MS // len(self._streams)
+        for stream in self._streams:
+            self._write(stream, stream.read_new(self._entries_to_read(), block_ms))
+        if self._take_over_timer.due():
+            for stream in self._streams:
+                self._take_over(stream)
+        if self._trim_timer.due():
+            for stream in self._streams:
+                stream.trim()
+                stream.forget_gone(FORGET_IDLE_MS)
+        self._may_return.publish()
+        self._report()
+
+    def _watch_fence(self) -> None:
+        if self._fence_timer.due():
+            self._fence.check()
+
+    def _take_over(self, stream: WinnersStream) -> None:
+        cursor = START
+        while not self._stopping:
+            found, cursor = stream.take_over(cursor, self._settings.writer_takeover_ms, self._entries_to_read())
+            if found:
+                log.warning("took over entries of a silent writer shard=%d entries=%d", stream.shard, len(found))
+            self._write(stream, found)
+            if cursor == START:
+                return
+
+    def _entries_to_read(self) -> int:
+        """So many entries that their winners make about one transaction."""
+        return max(1, round(self._settings.writer_batch / self._winners_per_entry))
+
+    def _write(self, stream: WinnersStream, found: list[RawEntry]) -> None:
+        """Write and settle what was read, one transaction after the other; every read entry is settled."""
+        for readable, unreadable in self._batches(found):
+            began = time.monotonic()
+            settlements = self._ledger.write(stream.shard, readable) if readable else []
+            settlements += unreadable
+            _complain(stream.shard, settlements)
+            settled, dead = stream.settle(settlements)
+            self._may_return.note({(entry.offer, entry.epoch) for entry in readable})
+            self._winners_per_entry = max(1.0, sum(each.winners for each in settlements) / len(settlements))
+            self._progress.update(
+                orders=settled - dead,
+                dead=dead,
+                entries=len(settlements),
+                transactions=1,
+                busy_ms=round((time.monotonic() - began) * 1000),
+            )
+
+    def _batches(self, found: list[RawEntry]) -> Iterator[tuple[list[Entry], list[Settlement]]]:
+        """Cut into transactions of about `writer_batch` winners; no entry is ever split."""
+        readable: list[Entry] = []
+        unreadable: list[Settlement] = []
+        winners = 0
+        for entry_id, fields in found:
+            try:
+                readable.append(Entry.parse(entry_id, fields))
+                winners += len(readable[-1].winners)
+            except MessageError:
+                count, letter = dead_letters.of_entry(fields)
+                unreadable.append(Settlement(entry_id.decode(), count, (letter,)))
+            if winners >= self._settings.writer_batch:
+                yield readable, unreadable
+                readable, unreadable, winners = [], [], 0
+        if readable or unreadable:
+            yield readable, unreadable
+
+    def _report(self) -> None:
+        if self._progress["entries"] and self._progress_timer.due():
+            log.info("wrote %s", " ".join(f"{name}={count}" for name, count in self._progress.items()))
+            self._progress.clear()
+
+    def _pause(self, wait_s: float) -> None:
+        end = time.monotonic() + wait_s
+        while not self._stopping and (left_s := end - time.monotonic()) > 0:
+            time.sleep(min(left_s, 0.05))
+
+    def _leave(self) -> None:
+        try:
+            for stream in self._streams:
+                stream.forget(self.consumer)
+        except RedisError as error:
+            log.info("left without signing off: %s", one_line(error))
+        self._fence.close()
+        self._client.close()
+
+
+def _require_schema(engine: Engine) -> None:
+    inspector = inspect(engine)
+    there = set(inspector.get_table_names())
+    for table in tables.metadata.sorted_tables:
+        columns = inspector.get_columns(table.name) if table.name in there else []
+        missing = {column.name for column in table.columns} - {column["name"] for column in columns}
+        if missing:
+            raise SettingsError(
+                f"the database does not have the newest schema (table {table.name} lacks "
+                f"{', '.join(sorted(missing))}): run `seckill migrate` first"
+            )
+
+
+def _complain(shard: int, settlements: Sequence[Settlement]) -> None:
+    reasons = Counter(
+        (letter.offer.decode("utf-8", "replace"), letter.reason) for each in settlements for letter in each.letters
+    )
+    for (offer, reason), winners in reasons.items():
+        log.error(
+            "winners could not be written: shard=%d offer=%s reason=%s count=%d",
+            shard,
+            offer,
+            reason,
+            winners,
+        )
+
+
+def run(settings: Settings) -> int:
+    """Run one order writer until SIGTERM or SIGINT; blocks.
+
+    Returns:
+        0 after a clean stop, 2 when it cannot start as configured (the log says why in one sentence).
+    """
+    logging.basicConfig(
+        level=settings.log_level.upper(),
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    try:
+        engine = open_engine(settings.database_url)
+    except (ArgumentError, ImportError) as error:
+        log.error("SECKILL_DATABASE_URL cannot be used: %s", one_line(error))
+        return 2
+    try:
+        writer = OrderWriter(settings, engine)
+        _on_signals(writer.stop)
+        writer.run()
+    except SettingsError as error:
+        log.error("%s", error)
+        return 2
+    finally:
+        engine.dispose()
+    return 0
+
+
+def _on_signals(stop: Callable[[], None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop())
