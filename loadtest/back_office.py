@@ -81,9 +81,7 @@ def facts(api: OperatorsApi, listing: Listing) -> OfferFacts:
         )
         for each in api.orders(listing.offer)
     )
-    return OfferFacts(
-        listing.offer, stock, left, listing.limit, listing.starts_at_ms, listing.ends_at_ms, orders
-    )
+    return OfferFacts(listing.offer, stock, left, listing.limit, listing.starts_at_ms, listing.ends_at_ms, orders)
 
 
 def settled_facts(

@@ -83,9 +83,7 @@ class Story:
     def about(cls, offer: str, ledger: Ledger, *, clock_tolerance_ms: int = 250) -> Story:
         """The part of a ledger that concerns one offer, in the order in which it was heard."""
         replies = sorted((r for r in ledger.replies if r.offer == offer), key=lambda r: r.heard_at_ms)
-        return cls(
-            tuple(replies), tuple(o for o in ledger.operations if o.offer == offer), clock_tolerance_ms
-        )
+        return cls(tuple(replies), tuple(o for o in ledger.operations if o.offer == offer), clock_tolerance_ms)
 
     @property
     def clicks(self) -> Iterable[Reply]:
@@ -130,9 +128,7 @@ def every_win_is_an_order(facts: OfferFacts, story: Story) -> list[str]:
             case [order]:
                 told = (order_no, tuple(sorted(ticket.units)), ticket.price)
                 if told != order.ticket or shopper != order.shopper:
-                    breaches.append(
-                        f"{shopper} was told {told}; the order is {order.ticket} of {order.shopper}"
-                    )
+                    breaches.append(f"{shopper} was told {told}; the order is {order.ticket} of {order.shopper}")
             case found:
                 breaches.append(f"{shopper} won {order_no}, of which there are {len(found)} orders")
     return breaches
@@ -165,9 +161,7 @@ def same_ticket_again(facts: OfferFacts, story: Story) -> list[str]:
                 known[1].units,
                 known[1].price,
             ) and known[1].order_no not in given_back:
-                breaches.append(
-                    f"{reply.shopper} won {known[1].order_no} and later was given {ticket.order_no}"
-                )
+                breaches.append(f"{reply.shopper} won {known[1].order_no} and later was given {ticket.order_no}")
         if known is not None and known[1].order_no not in given_back:
             again = reply.sent_at_ms > known[0]
             if again and (reply.outcome in FINAL_REFUSALS or reply.outcome == "won"):
@@ -201,9 +195,7 @@ def _last_raise_ms(operations: tuple[Operation, ...]) -> int:
 def inside_the_window(facts: OfferFacts, story: Story) -> list[str]:
     """Nothing is won before the start, after the end or after a terminate; inside, nobody hears otherwise."""
     stops = [each.at_ms for each in story.operations if each.name == "terminated"]
-    closed_ms = min(
-        [facts.ends_at_ms + story.clock_tolerance_ms, *(at + TERMINATE_WITHIN_MS for at in stops)]
-    )
+    closed_ms = min([facts.ends_at_ms + story.clock_tolerance_ms, *(at + TERMINATE_WITHIN_MS for at in stops)])
     open_ms = facts.starts_at_ms - story.clock_tolerance_ms
     breaches = []
     for each in story.clicks:

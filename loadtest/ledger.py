@@ -69,12 +69,15 @@ class Reply:
     quantity: int = 1
 
 
+OperationName = Literal["created", "stock", "paused", "resumed", "terminated"]
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One change by an operator, at the time the API had answered; `stock` is the offer's stock after it."""
 
     offer: str
-    name: Literal["created", "stock", "paused", "resumed", "terminated"]
+    name: OperationName
     at_ms: int
     stock: int | None = None
 
@@ -113,8 +116,7 @@ def tickets_of(body: dict[str, Any]) -> tuple[Ticket, ...]:
     """The tickets in a gateway reply: of a click (its own fields) or of `mine` (a list)."""
     listed = body.get("tickets", [body] if "order_no" in body else [])
     return tuple(
-        Ticket(each["order_no"], tuple(each["units"]), each["price"], each.get("receipt", ""))
-        for each in listed
+        Ticket(each["order_no"], tuple(each["units"]), each["price"], each.get("receipt", "")) for each in listed
     )
 
 

@@ -107,9 +107,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--admin", required=True, help="URL of the sidecar")
     parser.add_argument("--admin-key-env", default="SECKILL_ADMIN_KEY", help="variable that holds the key")
     parser.add_argument("--drain-s", type=float, default=DRAIN_S, help="longest wait for the writer, s")
-    parser.add_argument(
-        "--clock-tolerance-ms", type=int, default=250, help="clients' clocks against Redis', ms"
-    )
+    parser.add_argument("--clock-tolerance-ms", type=int, default=250, help="clients' clocks against Redis', ms")
     return parser.parse_args(argv)
 
 

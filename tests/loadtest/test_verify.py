@@ -143,9 +143,7 @@ def run(sale: Sale, url: str, folder: Path, key: str = KEY) -> int:
     for entry in [*sale.replies, *sale.operations]:
         writer.record(entry)
     writer.close()
-    return verify.main(
-        ["--ledger", str(folder), "--admin", url, "--drain-s", "0.1"], {"SECKILL_ADMIN_KEY": key}
-    )
+    return verify.main(["--ledger", str(folder), "--admin", url, "--drain-s", "0.1"], {"SECKILL_ADMIN_KEY": key})
 
 
 def broken(output: str) -> list[str]:
@@ -159,9 +157,7 @@ def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "250")
 
 
-def test_an_honest_sale_passes(
-    sale: Sale, url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_honest_sale_passes(sale: Sale, url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(sale, url, tmp_path) == 0
     output = capsys.readouterr().out
     assert broken(output) == []
