@@ -2,10 +2,14 @@
 
 The database holds what an offer should be, with a version; Redis follows. Every call here may be repeated:
 terms are applied once per version, stock changes once per operation id, and stock is seeded only at creation.
+
+A gateway may repeat a refusal for `lease_ms` without asking Redis. A change that opens a sale again therefore
+takes effect when every such lease has run out, and the calls here return only then: the next click finds it.
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,12 +69,18 @@ class Offer:
     sequence: int
     sold_at_ms: int
     may_return_at_ms: int
+    terminated_at_ms: int
     card: dict[str, Any]
 
     @property
     def held(self) -> int:
         """Units that shoppers hold."""
         return self.stock - self.left
+
+    @property
+    def ended_at_ms(self) -> int:
+        """When selling ends, or ended early."""
+        return self.terminated_at_ms if self.state == "terminated" and self.terminated_at_ms else self.ends_at_ms
 
     @classmethod
     def from_hash(cls, fields: dict[bytes, bytes]) -> Offer:
@@ -96,6 +106,7 @@ class Offer:
             sequence=number(b"sequence"),
             sold_at_ms=number(b"sold_at_ms"),
             may_return_at_ms=number(b"may_return_at_ms"),
+            terminated_at_ms=number(b"ended_at_ms"),
             card=orjson.loads(fields[b"card"]),
         )
 
@@ -117,7 +128,7 @@ def run_id(client: Redis) -> str:
     return str(info["run_id"])
 
 
-def publish(client: Redis, terms: Terms, *, seed: int | None) -> str:
+def publish(client: Redis, terms: Terms, *, seed: int | None, lease_ms: int) -> str:
     """Bring Redis to the terms' version; with `seed`, create the offer with that many units if it is absent.
 
     Returns:
@@ -134,9 +145,7 @@ def publish(client: Redis, terms: Terms, *, seed: int | None) -> str:
     }
     # Numbers travel as text: Lua would print large ones in exponent form.
     flat = [
-        part
-        for name, value in fields.items()
-        for part in (name, value if isinstance(value, bytes) else str(value))
+        part for name, value in fields.items() for part in (name, value if isinstance(value, bytes) else str(value))
     ]
     reply = scripts.load("set_offer").call(
         client,
@@ -148,13 +157,17 @@ def publish(client: Redis, terms: Terms, *, seed: int | None) -> str:
             "epoch": terms.epoch,
             "run_id": run_id(client),
             "stock": "" if seed is None else seed,
+            "lease_ms": lease_ms,
             "terms": msgpack.packb(flat, use_bin_type=False),
         },
     )
+    time.sleep(reply[1] / 1000)
     return str(reply[0])
 
 
-def adjust_stock(client: Redis, offer: str, epoch: int, operation_id: str, delta: int) -> StockChange | None:
+def adjust_stock(
+    client: Redis, offer: str, epoch: int, operation_id: str, delta: int, *, lease_ms: int
+) -> StockChange | None:
     """Raise (or cut, by a negative delta) an offer's stock, once per operation id; None when Redis lacks it.
 
     Raises:
@@ -168,7 +181,7 @@ def adjust_stock(client: Redis, offer: str, epoch: int, operation_id: str, delta
             "retired": keys.retired(offer, epoch),
             "operations": keys.operations(offer, epoch),
         },
-        {"operation_id": operation_id, "delta": delta, "epoch": epoch},
+        {"operation_id": operation_id, "delta": delta, "epoch": epoch, "lease_ms": lease_ms},
     )
     if word == "MISSING":
         return None
@@ -176,7 +189,9 @@ def adjust_stock(client: Redis, offer: str, epoch: int, operation_id: str, delta
         raise OfferError(f"{offer} is in epoch {numbers[0]}, not {epoch}")
     if word == "TOO_LOW":
         return StockChange(applied=False, lowest=numbers[0])
-    return StockChange(applied=True, stock=numbers[0], left=numbers[1], unit_cap=numbers[2])
+    hold_ms, stock, left, unit_cap = numbers
+    time.sleep(hold_ms / 1000)
+    return StockChange(applied=True, stock=stock, left=left, unit_cap=unit_cap)
 
 
 def remove(client: Redis, offer: str, epoch: int) -> bool:

@@ -138,16 +138,12 @@ class Settings:
     rate_per_shopper: Rate = _setting(Rate.parse, Rate(5, 1000), "clicks per shopper and offer, all workers")
     rate_per_ip: Rate = _setting(Rate.parse, Rate(100, 1000), "clicks per client address, per worker")
     rate_total: Rate = _setting(Rate.parse, Rate(0, 1000), "clicks per worker, all shoppers")
-    trusted_proxies: tuple[IPNetwork, ...] = _setting(
-        _networks, (), "networks whose X-Forwarded-For is believed"
-    )
+    trusted_proxies: tuple[IPNetwork, ...] = _setting(_networks, (), "networks whose X-Forwarded-For is believed")
     payment_provider: Literal["none", "sandbox"] = _setting(_payment, "none", "who takes the money")
     min_pay_window_s: int = _setting(_positive, 300, "least time to pay after the order could be paid, s")
     backlog_max: int = _setting(_positive, 1_000_000, "winners waiting for the writer before `busy`")
     cors_origins: tuple[str, ...] = _setting(_words, (), "origins whose pages may call and frame the gateway")
-    metrics_bind: Bind = _setting(
-        Bind.parse, Bind("127.0.0.1", 9464), "where /metrics listens; 0 picks a port"
-    )
+    metrics_bind: Bind = _setting(Bind.parse, Bind("127.0.0.1", 9464), "where /metrics listens; 0 picks a port")
     workers: int = _setting(_positive, 1, "gateway worker processes")
     demo: bool = _setting(_flag, False, "1 hands out demo tokens (set by `seckill up`, loopback only)")
     orders_url: str = _setting(str, "", "public URL of the sidecar, shown with tickets")
@@ -160,16 +156,16 @@ class Settings:
     queue_max: int = _setting(_positive, 10_000, "clicks waiting per bucket and worker before `busy`")
     queue_wait_max_ms: int = _setting(_positive, 500, "longest wait for a batch before `busy`, ms")
     click_timeout_ms: int = _setting(_positive, 1000, "deadline of a script call, ms of Redis time")
-    lease_ms: int = _setting(_positive, 200, "longest life of a refusal that is answered without Redis, ms")
-    winners_max: int = _setting(_positive, 100_000, "winners of one offer that a worker keeps a copy of")
+    lease_ms: int = _setting(
+        _positive, 200, "how long a refusal is repeated without Redis, ms; the same everywhere"
+    )
+    winners_max: int = _setting(_positive, 100_000, "winners that a worker keeps copies of, all offers")
     connections_max: int = _setting(_positive, 20_000, "open connections per worker")
     listen_backlog: int = _setting(_positive, 4096, "connections waiting to be accepted")
     watchers_max: int = _setting(_positive, 10_000, "open event streams per worker")
     shutdown_timeout_s: int = _setting(_positive, 15, "time to finish what is in flight when stopping, s")
     writer_batch: int = _setting(_positive, 500, "orders per database transaction, target")
-    writer_takeover_ms: int = _setting(
-        _positive, 4000, "idle ms after which a dead writer's entries are taken"
-    )
+    writer_takeover_ms: int = _setting(_positive, 4000, "idle ms after which a dead writer's entries are taken")
     log_level: str = _setting(str, "info", "debug, info, warning or error")
 
     @classmethod

@@ -3,6 +3,7 @@ adjust_stock: raise or cut an offer's stock by a delta, once per operation id.
 
 A cut retires numbers that were never issued first (they lie above unit_top), then freed ones; it never goes
 below what shoppers hold. A raise takes retired numbers back first, so the unit cap grows as little as it can.
+When nothing was left before a raise, `sold_out` is held for as long as gateways may repeat it.
 
 KEYS
   1 offer       hash  stock, left, next_unit, unit_top, unit_cap, freed, sequence
@@ -13,14 +14,16 @@ ARGV
   1 operation_id  string   chosen by the caller
   2 delta         integer  units, negative to cut
   3 epoch         integer  epoch the keys belong to
+  4 lease_ms      integer  how long gateways repeat a refusal
 RETURNS
-  APPLIED stock left unit_cap
-  REPEATED stock left unit_cap
+  APPLIED hold_ms stock left unit_cap
+  REPEATED hold_ms stock left unit_cap
   TOO_LOW lowest
   STALE epoch
   MISSING
 SCHEMA 1
 ]]
+--@include now_ms
 --@include whole
 
 local offer = redis.call('HMGET', KEYS[1], 'epoch', 'stock', 'left', 'next_unit', 'unit_top', 'unit_cap', 'freed',
@@ -34,12 +37,15 @@ end
 local stock, left = tonumber(offer[2]), tonumber(offer[3])
 local next_unit, unit_top, unit_cap = tonumber(offer[4]), tonumber(offer[5]), tonumber(offer[6])
 if redis.call('HEXISTS', KEYS[4], ARGV[1]) == 1 then
-  return {'REPEATED', stock, left, unit_cap}
+  return {'REPEATED', 0, stock, left, unit_cap}
 end
 local delta = tonumber(ARGV[2])
 if delta < -left then
   return {'TOO_LOW', stock - left}
 end
+
+local now = now_ms()
+local hold_ms = 0
 
 -- Writes
 redis.call('HSET', KEYS[4], ARGV[1], whole(stock + delta))
@@ -71,4 +77,8 @@ end
 redis.call('HSET', KEYS[1], 'stock', whole(stock + delta), 'left', whole(left + delta), 'unit_top', whole(unit_top),
   'unit_cap', whole(unit_cap), 'freed', whole(tonumber(offer[7]) + freed_change),
   'sequence', whole(tonumber(offer[8]) + 1))
-return {'APPLIED', stock + delta, left + delta, unit_cap}
+if left == 0 and delta > 0 then
+  hold_ms = tonumber(ARGV[4])
+  redis.call('HSET', KEYS[1], 'hold_until_ms', whole(now + hold_ms), 'hold_letter', 'S')
+end
+return {'APPLIED', hold_ms, stock + delta, left + delta, unit_cap}

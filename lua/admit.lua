@@ -1,11 +1,12 @@
 --[[
 admit: decide a batch of clicks on one offer bucket, in order of arrival; record and queue the winners.
 
-A batch is refused as a whole (first word) or decided click by click (second element of the reply: one
-letter per click; the elements after it belong to the letters that carry a detail, in order).
+A batch is refused as a whole (first word) or decided click by click: one letter per click, and after the
+letters one detail for each letter that carries one, in order. A caller may repeat a refusal on its own for
+lease_ms, counted from before the call.
 
 KEYS
-  1 offer     hash    version, epoch, run_id, state, window, price, limit, left, next_unit, freed, sequence
+  1 offer     hash    version, epoch, run_id, state, window, price, limit, left, next_unit, freed, sequence, hold
   2 buyers    hash    shopper -> tickets
   3 freed     zset    unit numbers that came back
   4 even      hash    clicks per shopper in even windows; field '' holds the window's number
@@ -19,9 +20,10 @@ ARGV
   4 deadline_ms  integer  epoch ms of Redis time; a later batch is refused
   5 rate_limit   integer  clicks per shopper in one window; 0 = no limit
   6 window_ms    integer  ms
-  7 clicks       msgpack  {shoppers, order numbers, quantities or 0, keys or 0, eligible letters or 0}
+  7 lease_ms     integer  how long the caller would like to repeat a refusal
+  8 clicks       msgpack  {shoppers, order numbers, quantities or 0, keys or 0, eligible letters or 0}
 RETURNS
-  DECIDED now_ms sequence left letters detail*
+  DECIDED now_ms sequence left lease_ms letters detail*
   LATE now_ms
   FENCED now_ms
   STALE now_ms
@@ -42,6 +44,7 @@ SCHEMA 1
 --@include now_ms
 --@include whole
 --@include rate_window
+--@include phase
 --@include tickets
 
 local now = now_ms()
@@ -49,7 +52,8 @@ if now > tonumber(ARGV[4]) then
   return {'LATE', now}
 end
 local offer = redis.call('HMGET', KEYS[1], 'version', 'epoch', 'run_id', 'state', 'starts_at_ms', 'ends_at_ms',
-  'price', 'limit', 'left', 'next_unit', 'freed', 'sequence', 'pay_within_ms', 'id', 'bucket')
+  'price', 'limit', 'left', 'next_unit', 'freed', 'sequence', 'pay_within_ms', 'id', 'bucket',
+  'hold_until_ms', 'hold_letter')
 if not offer[1] then
   return {'MISSING', now}
 end
@@ -60,7 +64,7 @@ if offer[1] ~= ARGV[2] or offer[2] ~= ARGV[3] then
   return {'STALE', now}
 end
 
-local clicks = cmsgpack.unpack(ARGV[7])
+local clicks = cmsgpack.unpack(ARGV[8])
 local shoppers, order_numbers = clicks[1], clicks[2]
 local quantities = clicks[3] ~= 0 and clicks[3] or nil
 local keys = clicks[4] ~= 0 and clicks[4] or nil
@@ -70,14 +74,14 @@ local left = tonumber(offer[9])
 local next_unit = tonumber(offer[10])
 local sequence = tonumber(offer[12])
 
--- Outside the window, or stopped: one letter answers everybody who holds no ticket.
-local closed
-if offer[4] == 'terminated' or now >= tonumber(offer[6]) then
-  closed = 'E'
-elseif offer[4] == 'paused' then
-  closed = 'P'
-elseif now < tonumber(offer[5]) then
-  closed = 'N'
+-- Outside the window, or stopped: one letter answers everybody who holds no ticket. After a change that opens
+-- the sale again, a hold keeps the old answer until every lease on it has run out: so a caller that repeats a
+-- refusal can never refuse somebody who has won meanwhile.
+local closed = phase(offer[4], offer[5], offer[6], now)
+local lease_ms = tonumber(ARGV[7])
+if not closed and offer[16] and now < tonumber(offer[16]) then
+  closed = offer[17]
+  lease_ms = tonumber(offer[16]) - now
 end
 
 local records = redis.call('HMGET', KEYS[2], unpack(shoppers))
@@ -134,7 +138,7 @@ local function free_slots(taken, quantity)
   return table.concat(slots, '.')
 end
 
-local letters, reply = {}, {'DECIDED', now, 0, 0, ''}
+local letters, reply = {}, {'DECIDED', now, 0, 0, 0, ''}
 local changed, counted, winners = {}, {}, {}
 local changed_shoppers, issued, any_counted = {}, 0, false
 
@@ -153,6 +157,9 @@ local function decide(index, shopper)
       end
       return 'A', ticket
     end
+  end
+  if closed == 'S' then
+    return 'S', 0
   end
   if closed then
     return closed
@@ -204,7 +211,7 @@ for index = 1, #shoppers do
   end
 end
 sequence = sequence + issued
-reply[3], reply[4], reply[5] = sequence, left, table.concat(letters)
+reply[3], reply[4], reply[5], reply[6] = sequence, left, lease_ms, table.concat(letters)
 
 -- Writes
 if any_counted then

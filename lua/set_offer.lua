@@ -1,7 +1,8 @@
 --[[
 set_offer: bring an offer's terms to a version; create the offer, with its stock, when asked to.
 
-Stock is seeded once, at creation; afterwards it changes only by `adjust_stock` and by sales.
+Stock is seeded once, at creation; afterwards it changes only by `adjust_stock` and by sales. When the terms
+before this version kept the sale closed, the old answer is held for as long as gateways may repeat it.
 
 KEYS
   1 offer   hash  the offer bucket
@@ -13,20 +14,42 @@ ARGV
   4 epoch     integer  epoch, used at creation only
   5 run_id    string   Redis run approved at creation
   6 stock     integer  units to seed, or '' when the offer must exist
-  7 terms     msgpack  {field, value, …}: state, starts_at_ms, ends_at_ms, price, limit, pay_within_ms, card
+  7 lease_ms  integer  how long gateways repeat a refusal
+  8 terms     msgpack  {field, value, …}: state, starts_at_ms, ends_at_ms, price, limit, pay_within_ms, card
 RETURNS
-  CREATED version
-  UPDATED version
-  UNCHANGED version
-  MISSING version
+  CREATED hold_ms
+  UPDATED hold_ms
+  UNCHANGED hold_ms
+  MISSING hold_ms
 SCHEMA 1
 ]]
-local version = redis.call('HGET', KEYS[1], 'version')
+--@include now_ms
+--@include whole
+--@include phase
+
+local offer = redis.call('HMGET', KEYS[1], 'version', 'state', 'starts_at_ms', 'ends_at_ms')
+local version = offer[1]
 local word = 'UPDATED'
-local fields = cmsgpack.unpack(ARGV[7])
+local fields = cmsgpack.unpack(ARGV[8])
+local hold_ms = 0
 if version then
   if tonumber(version) >= tonumber(ARGV[3]) then
-    return {'UNCHANGED', tonumber(version)}
+    return {'UNCHANGED', 0}
+  end
+  local now = now_ms()
+  local closed = phase(offer[2], offer[3], offer[4], now)
+  if closed then
+    hold_ms = tonumber(ARGV[7])
+    for _, part in ipairs({'hold_until_ms', whole(now + hold_ms), 'hold_letter', closed}) do
+      fields[#fields + 1] = part
+    end
+  end
+  for index = 1, #fields, 2 do
+    if fields[index] == 'state' and fields[index + 1] == 'terminated' and offer[2] ~= 'terminated' then
+      fields[#fields + 1] = 'ended_at_ms'
+      fields[#fields + 1] = whole(math.min(now, tonumber(offer[4])))
+      break
+    end
   end
 elseif ARGV[6] == '' then
   return {'MISSING', 0}
@@ -46,4 +69,4 @@ fields[#fields + 1] = ARGV[3]
 -- Writes
 redis.call('HSET', KEYS[1], unpack(fields))
 redis.call('SADD', KEYS[2], ARGV[1])
-return {word, tonumber(ARGV[3])}
+return {word, hold_ms}

@@ -1,0 +1,264 @@
+"""Micro-batching: the clicks of one turn of the event loop on one offer bucket become one script call.
+
+At most a few calls are under way per lane; meanwhile clicks gather into the next batch. So under load batches grow
+by themselves, and a lone click waits for nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from functools import partial
+from typing import Any, NamedTuple, Protocol
+
+from gateway.admission.admit import AdmitCall, Decided, Decision, Whole, decode
+from gateway.admission.audience import Judge
+from gateway.admission.clock import RedisClock
+from gateway.admission.outcome import LETTERS, Outcome
+from gateway.admission.shield import Shield
+from gateway.errors import NotSent, OutcomeUnknown, Refused, ScriptContractError
+from gateway.offers import Offer
+from gateway.settings import Settings
+from gateway.tokens import Shopper
+from gateway.wire import Wire
+
+log = logging.getLogger(__name__)
+
+REPLY_GRACE_S = 0.1
+"""How long after its deadline a batch's reply is still waited for: it may be on its way."""
+
+BUSY = Decision(Outcome.BUSY)
+UNAVAILABLE = Decision(Outcome.UNAVAILABLE)
+NOT_ELIGIBLE = Decision(Outcome.NOT_ELIGIBLE)
+
+_INDEX_OF_LETTER = {letter.encode(): outcome.index for letter, outcome in LETTERS.items()}
+
+
+class Click(NamedTuple):
+    """One click that waits for a batch. `until_s`: monotonic time after which it is answered `busy`."""
+
+    answer: asyncio.Future[Decision]
+    shopper: bytes
+    quantity: int
+    key: bytes
+    eligible: bool
+    until_s: float
+
+
+class Gatehouse(Protocol):
+    """What a lane needs of the gate it belongs to."""
+
+    settings: Settings
+    clock: RedisClock
+    wire: Wire
+    run_id: str
+    loop: asyncio.AbstractEventLoop
+
+    def batch_done(self, clicks: int, seconds: float) -> None:
+        """Count a batch."""
+
+    def reload(self, lane: Lane, *, script: bool) -> None:
+        """Read the lane's offer again (and load the script again), then call `resume`."""
+
+    def want_winners(self, lane: Lane) -> None:
+        """Fetch a copy of the offer's winners for the lane's shield."""
+
+    def unsettled(self, lane: Lane, shopper: bytes, deadline_ms: int) -> None:
+        """Remember a click whose outcome is unknown until its deadline has passed."""
+
+
+class Flight(NamedTuple):
+    """A batch that was sent."""
+
+    clicks: list[Click]
+    asked_s: float
+    deadline_ms: int
+
+
+class Lane:
+    """The clicks on one offer bucket in one worker: queue, batches under way, shield, counts by outcome."""
+
+    def __init__(self, gate: Gatehouse, offer: Offer, judge: Judge | None) -> None:
+        self._gate = gate
+        self._queue: list[Click] = []
+        self._scheduled = False
+        self._in_flight = 0
+        self._stalled = False
+        self._queue_wait_s = gate.settings.queue_wait_max_ms / 1000
+        self.shield = Shield()
+        self.counts = [0] * len(Outcome)
+        self.used_s = time.monotonic()
+        self.set_offer(offer, judge)
+
+    def set_offer(self, offer: Offer, judge: Judge | None) -> None:
+        """Take over an offer's terms, read from Redis."""
+        self.offer = offer
+        self.judge = judge
+        self.id = offer.id.encode()
+        self.call = AdmitCall(
+            offer.id,
+            bucket=0,
+            version=offer.version,
+            epoch=offer.epoch,
+            run_id=self._gate.run_id,
+            rate=self._gate.settings.rate_per_shopper,
+            lease_ms=self._gate.settings.lease_ms,
+        )
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is queued or under way."""
+        return not self._queue and not self._in_flight
+
+    def submit(self, shopper: Shopper, quantity: int, key: bytes) -> asyncio.Future[Decision]:
+        """Queue a click for the next batch; the future gets its decision, never an exception."""
+        gate = self._gate
+        answer = gate.loop.create_future()
+        if len(self._queue) >= gate.settings.queue_max:
+            answer.set_result(BUSY)
+            self.counts[Outcome.BUSY.index] += 1
+            return answer
+        eligible = True
+        if self.judge is not None:
+            eligible = self.judge(shopper, gate.clock.now_ms())
+        if shopper.demo and not self.offer.card.get("demo"):
+            eligible = False
+        until_s = time.monotonic() + self._queue_wait_s
+        self._queue.append(Click(answer, shopper.id, quantity, key, eligible, until_s))
+        if not self._scheduled:
+            self._scheduled = True
+            gate.loop.call_soon(self._flush)
+        return answer
+
+    def resume(self) -> None:
+        """Go on after a reload."""
+        self._stalled = False
+        self._flush()
+
+    def _flush(self) -> None:
+        self._scheduled = False
+        settings = self._gate.settings
+        while self._queue and not self._stalled and self._in_flight < settings.batches_in_flight_max:
+            clicks = self._queue[: settings.batch_max]
+            del self._queue[: settings.batch_max]
+            now_s = time.monotonic()
+            if clicks[0].until_s < now_s:
+                late = [click for click in clicks if click.until_s < now_s]
+                self._answer_all(late, BUSY)
+                clicks = clicks[len(late) :]
+            if clicks:
+                self._send(clicks, now_s)
+
+    def _send(self, clicks: list[Click], now_s: float) -> None:
+        gate = self._gate
+        deadline_ms = gate.clock.now_ms() + gate.settings.click_timeout_ms
+        _, shoppers, quantities, keys, eligible, _ = zip(*clicks, strict=True)
+        command = self.call.encode(
+            deadline_ms,
+            shoppers,
+            quantities if max(quantities) > 1 else 0,
+            keys if self.offer.limit > 1 else 0,
+            0 if all(eligible) else bytes(49 if yes else 48 for yes in eligible),
+        )
+        flight = Flight(clicks, now_s, deadline_ms)
+        timer = gate.loop.call_later(
+            gate.settings.click_timeout_ms / 1000 + REPLY_GRACE_S, self._on_timeout, flight
+        )
+        try:
+            gate.wire.send(command, partial(self._on_reply, flight, timer))
+        except NotSent:
+            timer.cancel()
+            self._answer_all(clicks, UNAVAILABLE)
+            return
+        self._in_flight += 1
+
+    def _on_timeout(self, flight: Flight) -> None:
+        """No reply in time. The connection goes with it, so a late reply cannot be taken for another's."""
+        self._answer_unknown(flight)
+        self._gate.wire.drop("Redis did not answer a batch in time")
+
+    def _on_reply(self, flight: Flight, timer: asyncio.TimerHandle, reply: Any) -> None:
+        self._in_flight -= 1
+        timer.cancel()
+        received_s = time.monotonic()
+        self._gate.batch_done(len(flight.clicks), received_s - flight.asked_s)
+        if isinstance(reply, Exception):
+            self._on_problem(flight, reply)
+        else:
+            try:
+                said = decode(reply)
+            except ScriptContractError:
+                log.exception("offer %s: unreadable reply", self.offer.id)
+                self._answer_unknown(flight)
+            else:
+                self._gate.clock.learn(said.now_ms, flight.asked_s, received_s)
+                if isinstance(said, Decided):
+                    self._on_decided(flight, said)
+                else:
+                    self._on_whole(flight, said)
+        if self._queue:
+            self._flush()
+
+    def _on_decided(self, flight: Flight, decided: Decided) -> None:
+        counts = self.counts
+        for letter, index in _INDEX_OF_LETTER.items():
+            if letter in decided.letters:
+                counts[index] += decided.letters.count(letter)
+        shield = self.shield
+        shield.learn(decided, flight.asked_s, self.offer.starts_at_ms)
+        if shield.wanted_sequence is not None:
+            self._gate.want_winners(self)
+        limited = Outcome.RATE_LIMITED if b"R" in decided.letters else None
+        for click, decision in zip(flight.clicks, decided.decisions, strict=True):
+            if not click.answer.done():
+                click.answer.set_result(decision)
+            if decision.outcome is limited:
+                shield.throttle(click.shopper, flight.asked_s + decision.detail / 1000)
+
+    def _on_whole(self, flight: Flight, whole: Whole) -> None:
+        match whole.word:
+            case "STALE":
+                self._retry(flight, script=False)
+            case "LATE":
+                self._answer_all(flight.clicks, BUSY)
+            case _:
+                # FENCED: this Redis run is not approved yet. MISSING: the offer is gone.
+                log.warning("offer %s: %s", self.offer.id, whole.word.lower())
+                self._answer_all(flight.clicks, UNAVAILABLE)
+                self._stalled = True
+                self._gate.reload(self, script=False)
+
+    def _on_problem(self, flight: Flight, problem: Exception) -> None:
+        if isinstance(problem, OutcomeUnknown):
+            self._answer_unknown(flight)
+        elif isinstance(problem, Refused) and str(problem).startswith("NOSCRIPT"):
+            self._retry(flight, script=True)
+        else:
+            # The script checks before it writes, so an error means that nothing happened.
+            log.warning("offer %s: %s", self.offer.id, problem)
+            self._answer_all(flight.clicks, UNAVAILABLE)
+
+    def _retry(self, flight: Flight, *, script: bool) -> None:
+        """Put clicks that were certainly not decided back in front, and go on when the gate has reloaded."""
+        self._queue[:0] = flight.clicks
+        if not self._stalled:
+            self._stalled = True
+            self._gate.reload(self, script=script)
+
+    def _answer_all(self, clicks: list[Click], decision: Decision) -> None:
+        for click in clicks:
+            if not click.answer.done():
+                self.counts[decision.outcome.index] += 1
+                click.answer.set_result(decision)
+
+    def _answer_unknown(self, flight: Flight) -> None:
+        for click in flight.clicks:
+            if not click.answer.done():
+                self._gate.unsettled(self, click.shopper, flight.deadline_ms)
+        self._answer_all(flight.clicks, Decision(Outcome.UNKNOWN, flight.deadline_ms))
+
+    def fail_queued(self, decision: Decision) -> None:
+        """Answer everything that waits, for an offer that cannot be reloaded."""
+        clicks, self._queue = self._queue, []
+        self._answer_all(clicks, decision)

@@ -1,0 +1,296 @@
+"""One worker's way to Redis: connections, clock, durability, backlog, and a lane for every offer it knows."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import re
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from gateway import keys, scripts
+from gateway.admission.audience import judge_of
+from gateway.admission.batch import UNAVAILABLE, Lane
+from gateway.admission.clock import RedisClock
+from gateway.admission.durability import reasons_not_to_sell
+from gateway.admission.outcome import Outcome
+from gateway.errors import RedisProblem
+from gateway.offers import Offer
+from gateway.settings import Settings
+from gateway.wire import Wire
+
+log = logging.getLogger(__name__)
+
+OFFER_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,119}")
+LOOKUPS_MAX = 256
+"""Offers being looked up at once; above it an unknown id is answered `busy`."""
+
+TICK_S = 0.25
+DRAIN_POLL_S = 0.01
+DURABILITY_EVERY_TICKS = 20
+REPORT_EVERY_TICKS = 4
+LANE_IDLE_S = 600
+UNSETTLED_MAX = 50_000
+WINNERS_SCAN_COUNT = 500
+
+
+class Gate:
+    """Everything between a checked click and Redis, for one worker."""
+
+    def __init__(self, settings: Settings, on_batch: Callable[[int, float], None]) -> None:
+        self.settings = settings
+        self.clock = RedisClock()
+        self.wire = Wire(settings.redis_url, self._set_up)
+        self.side = Wire(settings.redis_url)
+        self.run_id = ""
+        self.lanes: dict[str, Lane] = {}
+        self.blocked: list[str] = ["Redis has not been checked yet"]
+        self.backlog = 0
+        self.batch_done = on_batch
+        self._timezone = ZoneInfo(settings.timezone)
+        self._lookups: dict[str, asyncio.Task[Lane | None]] = {}
+        self._unsettled: dict[tuple[str, bytes], int] = {}
+        self._reported: dict[str, list[int]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._ticking: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Connect and keep watch; returns at once, `problems()` tells when it can sell."""
+        self.loop = asyncio.get_running_loop()
+        await self.wire.start()
+        await self.side.start()
+        self._ticking = asyncio.create_task(self._tick(), name="gate watch")
+
+    async def stop(self) -> None:
+        """Let every queued click and batch finish, report the last counts, disconnect."""
+        polls = int((self.settings.click_timeout_ms / 1000 + 1) / DRAIN_POLL_S)
+        for _ in range(polls):
+            if all(lane.idle for lane in self.lanes.values()):
+                break
+            await asyncio.sleep(DRAIN_POLL_S)
+        if self._ticking is not None:
+            self._ticking.cancel()
+        with contextlib.suppress(RedisProblem):
+            await self._report_clicks()
+        for task in self._tasks:
+            task.cancel()
+        await self.wire.stop()
+        await self.side.stop()
+
+    def problems(self) -> list[str]:
+        """Why this worker cannot sell right now; empty when it can."""
+        problems = list(self.blocked)
+        if not self.wire.ready:
+            problems.insert(0, f"no connection to Redis: {self.wire.problem}")
+        if self.backlog > self.settings.backlog_max:
+            problems.append(f"{self.backlog} winners wait for the order writer")
+        return problems
+
+    async def lane(self, offer_id: str) -> Lane | None:
+        """The lane of an offer, looked up in Redis when this worker does not know it; None: no such offer.
+
+        Raises:
+            RedisProblem: Redis could not be asked, or too many look-ups are under way.
+        """
+        lane = self.lanes.get(offer_id)
+        if lane is not None:
+            return lane
+        if not OFFER_ID.fullmatch(offer_id):
+            return None
+        lookup = self._lookups.get(offer_id)
+        if lookup is None:
+            if len(self._lookups) >= LOOKUPS_MAX:
+                raise RedisProblem("too many unknown offers are being looked up")
+            lookup = self._lookups[offer_id] = self.loop.create_task(self._read_lane(offer_id))
+            lookup.add_done_callback(lambda _: self._lookups.pop(offer_id, None))
+        return await asyncio.shield(lookup)
+
+    async def _read_lane(self, offer_id: str) -> Lane | None:
+        offer = await self.read_offer(offer_id)
+        lane = self.lanes.get(offer_id)
+        if offer is None:
+            self.lanes.pop(offer_id, None)
+            if lane is not None:
+                lane.fail_queued(UNAVAILABLE)
+            return None
+        judge = judge_of(offer.card.get("audience", {}), self._timezone)
+        if lane is None:
+            lane = self.lanes[offer_id] = Lane(self, offer, judge)
+        else:
+            lane.set_offer(offer, judge)
+        return lane
+
+    async def read_offer(self, offer_id: str) -> Offer | None:
+        """The offer as Redis has it now.
+
+        Raises:
+            RedisProblem: Redis could not be asked.
+        """
+        flat = await self.side.request("HGETALL", keys.offer(offer_id))
+        return Offer.from_hash(dict(zip(flat[::2], flat[1::2], strict=True))) if flat else None
+
+    async def tickets(self, lane: Lane, shopper: bytes) -> bytes | None:
+        """The shopper's record of tickets for the lane's offer, or None.
+
+        Raises:
+            RedisProblem: Redis could not be asked.
+        """
+        key = keys.buyers(lane.offer.id, lane.offer.epoch)
+        record: bytes | None = await self.side.request("HGET", key, shopper)
+        return record
+
+    def pending_until_ms(self, offer_id: str, shopper: bytes) -> int | None:
+        """When the outcome of a click that was answered `unknown` is settled; None when it is, or never was."""
+        settled_ms = self._unsettled.get((offer_id, shopper))
+        return settled_ms if settled_ms is not None and settled_ms >= self.clock.now_ms() else None
+
+    # What lanes ask for.
+
+    def unsettled(self, lane: Lane, shopper: bytes, deadline_ms: int) -> None:
+        """Remember a click whose outcome is unknown until its deadline has passed."""
+        if len(self._unsettled) >= UNSETTLED_MAX:
+            now_ms = self.clock.now_ms()
+            self._unsettled = {click: ms for click, ms in self._unsettled.items() if ms >= now_ms}
+        if len(self._unsettled) < UNSETTLED_MAX:
+            self._unsettled[lane.offer.id, shopper] = deadline_ms
+
+    def reload(self, lane: Lane, *, script: bool) -> None:
+        """Read the lane's offer again (and load the script again), then let the lane go on."""
+        self._spawn(self._reload(lane, script))
+
+    async def _reload(self, lane: Lane, script: bool) -> None:
+        try:
+            if script:
+                await self.side.request("SCRIPT", "LOAD", scripts.load("admit").source)
+            await self._read_lane(lane.offer.id)
+        except RedisProblem as problem:
+            log.warning("offer %s cannot be read: %s", lane.offer.id, problem)
+            lane.fail_queued(UNAVAILABLE)
+        finally:
+            lane.resume()
+
+    def want_winners(self, lane: Lane) -> None:
+        """Fetch a copy of the offer's winners for the lane's shield."""
+        lane.shield.wanted_sequence = None
+        name = f"winners {lane.offer.id}"
+        if not any(task.get_name() == name for task in self._tasks):
+            self._spawn(self._copy_winners(lane), name)
+
+    async def _copy_winners(self, lane: Lane) -> None:
+        """Copy all winners, if they are not too many and nobody wins meanwhile: else the copy is not exact."""
+        offer = lane.offer
+        buyers = keys.buyers(offer.id, offer.epoch)
+        try:
+            before, count = await self.side.pipeline([("HGET", keys.offer(offer.id), "sequence"), ("HLEN", buyers)])
+            if not self._make_room(lane, count):
+                return
+            winners: set[bytes] = set()
+            cursor: bytes | int = 0
+            while True:
+                cursor, flat = await self.side.request("HSCAN", buyers, cursor, "COUNT", WINNERS_SCAN_COUNT)
+                winners.update(flat[::2])
+                if cursor == b"0":
+                    break
+            after = await self.side.request("HGET", keys.offer(offer.id), "sequence")
+        except RedisProblem as problem:
+            log.warning("winners of %s cannot be read: %s", offer.id, problem)
+            return
+        if before is not None and before == after and len(winners) == count:
+            lane.shield.know_winners(frozenset(winners), int(before))
+
+    def _make_room(self, wanting: Lane, count: int) -> bool:
+        """Whether `count` more winners may be copied; copies that no lease uses make way."""
+        others = [lane.shield for lane in self.lanes.values() if lane is not wanting]
+        room = self.settings.winners_max - count
+        if room < 0:
+            return False
+        now_s = time.monotonic()
+        for shield in others:
+            if sum(other.winners_count for other in others) <= room:
+                break
+            if shield.lease is None or shield.lease.until_s < now_s:
+                shield.forget_winners()
+        return sum(other.winners_count for other in others) <= room
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str | None = None) -> None:
+        task = self.loop.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # Connection and watch.
+
+    async def _set_up(self, wire: Wire) -> None:
+        """Make a new connection usable: script loaded, run known, clock set, durability checked."""
+        sent_s = time.monotonic()
+        sha, info, instant = await wire.while_setting_up(
+            [("SCRIPT", "LOAD", scripts.load("admit").source), ("INFO", "server"), ("TIME",)]
+        )
+        assert sha.decode() == scripts.load("admit").sha
+        self.clock.learn(int(instant[0]) * 1000 + int(instant[1]) // 1000, sent_s, time.monotonic())
+        run_id = next(
+            line.partition(b":")[2].strip().decode() for line in info.splitlines() if line.startswith(b"run_id:")
+        )
+
+        async def ask(*parts: bytes | str | int) -> Any:
+            return (await wire.while_setting_up([parts]))[0]
+
+        self._set_blocked(await reasons_not_to_sell(ask, self.settings))
+        if run_id != self.run_id:
+            self.run_id = run_id
+            for lane in self.lanes.values():
+                lane.set_offer(lane.offer, lane.judge)
+
+    def _set_blocked(self, reasons: list[str]) -> None:
+        for reason in reasons:
+            if reason not in self.blocked:
+                log.error("not selling: %s", reason)
+        self.blocked = reasons
+
+    async def _tick(self) -> None:
+        ticks = 0
+        while True:
+            await asyncio.sleep(TICK_S)
+            ticks += 1
+            try:
+                await self._watch(ticks)
+            except RedisProblem as problem:
+                log.debug("watch: %s", problem)
+
+    async def _watch(self, ticks: int) -> None:
+        sent_s = time.monotonic()
+        commands: list[tuple[bytes | str | int, ...]] = [("TIME",)]
+        commands += [("HMGET", keys.counters(shard), "issued", "committed") for shard in keys.shards()]
+        instant, *counters = await self.side.pipeline(commands)
+        self.clock.learn(int(instant[0]) * 1000 + int(instant[1]) // 1000, sent_s, time.monotonic())
+        self.backlog = sum(int(issued or 0) - int(committed or 0) for issued, committed in counters)
+        if ticks % REPORT_EVERY_TICKS == 0:
+            await self._report_clicks()
+            self._drop_idle_lanes()
+        if ticks % DURABILITY_EVERY_TICKS == 0:
+            self._set_blocked(await reasons_not_to_sell(self.side.request, self.settings))
+
+    async def _report_clicks(self) -> None:
+        """Add what happened since the last report to the offers' counts in Redis."""
+        commands: list[tuple[bytes | str | int, ...]] = []
+        now_s = time.monotonic()
+        for offer_id, lane in self.lanes.items():
+            before = self._reported.get(offer_id) or [0] * len(Outcome)
+            if lane.counts == before:
+                continue
+            lane.used_s = now_s
+            for outcome in Outcome:
+                more = lane.counts[outcome.index] - before[outcome.index]
+                if more:
+                    commands.append(("HINCRBY", keys.clicks(offer_id), outcome.word, more))
+            self._reported[offer_id] = lane.counts.copy()
+        await self.side.pipeline(commands)
+
+    def _drop_idle_lanes(self) -> None:
+        now_s = time.monotonic()
+        for offer_id, lane in list(self.lanes.items()):
+            if lane.idle and now_s - lane.used_s > LANE_IDLE_S:
+                del self.lanes[offer_id]
+                self._reported.pop(offer_id, None)

@@ -1,0 +1,109 @@
+"""Limits that need no Redis: clicks per client address and clicks in all, per worker."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+
+from gateway.settings import IPNetwork, Rate
+
+ADDRESSES_MAX = 100_000
+"""Addresses counted in one window; beyond it, all further ones share one count."""
+
+_OVERFLOW = "overflow"
+
+
+class WindowLimit:
+    """So many in a fixed window, counted by key. A burst across an edge may be twice the rate: a loose bound."""
+
+    __slots__ = ("_counts", "_ends_s", "_limit", "_window_s")
+
+    def __init__(self, rate: Rate) -> None:
+        self._limit = rate.count
+        self._window_s = rate.window_ms / 1000
+        self._ends_s = 0.0
+        self._counts: dict[str, int] = {}
+
+    @property
+    def active(self) -> bool:
+        """Whether there is a limit at all."""
+        return self._limit > 0
+
+    def wait_ms(self, key: str, now_s: float) -> int:
+        """Count one; 0 when it is within the limit, else the milliseconds until the window ends."""
+        if now_s >= self._ends_s:
+            self._counts = {}
+            self._ends_s = now_s + self._window_s
+        counts = self._counts
+        count = counts.get(key, 0) + 1
+        if count == 1 and len(counts) >= ADDRESSES_MAX:
+            key = _OVERFLOW
+            count = counts.get(key, 0) + 1
+        counts[key] = count
+        if count <= self._limit:
+            return 0
+        return max(1, int((self._ends_s - now_s) * 1000))
+
+
+class ClientAddress:
+    """Who is calling: the peer, or behind trusted proxies the rightmost hop that is not one of them."""
+
+    __slots__ = ("_cache", "_trusted")
+
+    def __init__(self, trusted: tuple[IPNetwork, ...]) -> None:
+        self._trusted = trusted
+        self._cache: dict[str, tuple[str, bool]] = {}
+
+    def key(self, peer: str, forwarded_for: bytes | None) -> str:
+        """The key to count by: an IPv4 address or an IPv6 /64 network."""
+        known = self._cache.get(peer) or self._look_at(peer)
+        if forwarded_for is None or not known[1]:
+            return known[0]
+        key = known[0]
+        for hop in reversed(forwarded_for.decode("latin-1").split(",")):
+            key, trusted = self._look_at(hop.strip())
+            if not trusted:
+                break
+        return key
+
+    def _look_at(self, text: str) -> tuple[str, bool]:
+        known = self._cache.get(text)
+        if known is None:
+            if len(self._cache) >= ADDRESSES_MAX:
+                self._cache.clear()
+            known = self._cache[text] = self._parse(text)
+        return known
+
+    def _parse(self, text: str) -> tuple[str, bool]:
+        try:
+            address = ipaddress.ip_address(text)
+        except ValueError:
+            # A unix socket, or a forged hop: one common count for all of them.
+            return "unknown", False
+        if isinstance(address, ipaddress.IPv6Address):
+            if address.ipv4_mapped is None:
+                trusted = any(address in network for network in self._trusted)
+                return str(ipaddress.ip_network((address, 64), strict=False)), trusted
+            address = address.ipv4_mapped
+        return str(address), any(address in network for network in self._trusted)
+
+
+class LocalLimits:
+    """Both local limits. A refusal here is temporary and says nothing about tickets."""
+
+    __slots__ = ("_address", "_per_address", "_total", "active")
+
+    def __init__(self, per_address: Rate, total: Rate, trusted: tuple[IPNetwork, ...]) -> None:
+        self._per_address = WindowLimit(per_address)
+        self._total = WindowLimit(total)
+        self._address = ClientAddress(trusted)
+        self.active = self._per_address.active or self._total.active
+
+    def wait_ms(self, peer: str, forwarded_for: bytes | None) -> int:
+        """0 when the click may go on, else how long to wait."""
+        now_s = time.monotonic()
+        if self._per_address.active:
+            wait_ms = self._per_address.wait_ms(self._address.key(peer, forwarded_for), now_s)
+            if wait_ms:
+                return wait_ms
+        return self._total.wait_ms("", now_s) if self._total.active else 0

@@ -1,0 +1,112 @@
+"""The gateway's ASGI app, put together: clicks in front, Starlette behind, one gate to Redis per worker."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+from collections.abc import AsyncIterator
+from zoneinfo import ZoneInfo
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from gateway.admission.gate import Gate
+from gateway.admission.outcome import Outcome
+from gateway.lifeline import die_with_parent
+from gateway.receipts import ReceiptSigner
+from gateway.settings import Settings
+from gateway.telemetry import Metrics, deltas, set_up_logging
+from gateway.tokens import TokenVerifier, demo_secret
+from gateway.web.events import Events
+from gateway.web.hot_path import HotPath
+from gateway.web.middleware import SecurityHeaders
+from gateway.web.offers_view import OffersView
+from gateway.web.routes import EXCEPTION_HANDLERS, ROUTES, Parts
+
+log = logging.getLogger(__name__)
+
+METRICS_EVERY_S = 0.25
+
+
+def create_app(settings: Settings) -> ASGIApp:
+    """One worker's app.
+
+    Raises:
+        SettingsError: a secret is missing.
+    """
+    settings.require("token_secret")
+    metrics = Metrics()
+    gate = Gate(settings, metrics.batch_done)
+    timezone = ZoneInfo(settings.timezone)
+    signer = ReceiptSigner(settings.signing_secrets)
+    tokens = TokenVerifier(
+        settings.token_secret,
+        token_max_bytes=settings.token_max_bytes,
+        cache_max=settings.token_cache_max,
+        demo_secret=demo_secret(settings.signing_secrets[0]) if settings.demo else None,
+    )
+    view = OffersView(gate, timezone)
+    events = Events(view, settings.watchers_max)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        del app
+        await gate.start()
+        await events.start()
+        reporting = asyncio.create_task(_report(metrics, gate, hot_path, events), name="metrics")
+        # What lives now lives as long as the worker: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        yield
+        await events.stop()
+        await gate.stop()
+        reporting.cancel()
+
+    rest = Starlette(
+        routes=ROUTES,
+        exception_handlers=EXCEPTION_HANDLERS,
+        middleware=[Middleware(SecurityHeaders, frame_origins=settings.cors_origins)],
+        lifespan=lifespan,
+    )
+    hot_path = HotPath(settings, gate, tokens, signer, rest)
+    rest.state.parts = Parts(settings, gate, view, events, tokens, hot_path, timezone)
+    if not settings.cors_origins:
+        return hot_path
+    return CORSMiddleware(
+        hot_path,
+        allow_origins=settings.cors_origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["authorization", "content-type", "idempotency-key"],
+        expose_headers=["retry-after"],
+        max_age=600,
+    )
+
+
+async def _report(metrics: Metrics, gate: Gate, hot_path: HotPath, events: Events) -> None:
+    """Hand the click path's plain counts over to the metrics, a few times a second."""
+    outcomes = list(Outcome)
+    before: dict[object, list[int]] = {}
+    locally = 0
+    while True:
+        await asyncio.sleep(METRICS_EVERY_S)
+        now = {lane: lane.counts for lane in gate.lanes.values()} | {hot_path: hot_path.counts}
+        for source, counts in now.items():
+            for index, more in deltas(counts, before.get(source) or [0] * len(outcomes)):
+                metrics.clicks.labels(outcomes[index].word).inc(more)
+        before = {source: counts.copy() for source, counts in now.items()}
+        metrics.local.inc(hot_path.answered_locally - locally)
+        locally = hot_path.answered_locally
+        metrics.ready.set(0 if gate.problems() else 1)
+        metrics.watchers.set(events.watchers)
+
+
+def create() -> ASGIApp:
+    """The app of a granian worker, with settings from the environment."""
+    die_with_parent()
+    settings = Settings.from_env()
+    set_up_logging(settings, "gateway")
+    return create_app(settings)
