@@ -1,0 +1,134 @@
+"""`seckill up` as an operator runs it: real processes in a session of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.conftest import wait_until
+
+SECKILL = [sys.executable, "-P", "-m", "admin.cli"]
+READY_WITHIN_S = 30.0
+
+
+def environment(**given: str) -> dict[str, str]:
+    """This environment without any setting of its own, so that a developer's shell changes nothing."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SECKILL_")}
+    return kept | given
+
+
+def ask(
+    url: str, *, method: str = "GET", token: str = "", body: Any = None, headers: dict[str, str] | None = None
+) -> tuple[int, Any]:
+    """One request: status and JSON (or text)."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, method=method, data=data, headers=headers or {})
+    if token:
+        request.add_header("Authorization", f"Bearer {token}")
+    if body is not None:
+        request.add_header("Content-Type", "application/json")
+    try:
+        with urllib.request.urlopen(request, timeout=5) as reply:
+            status, text = reply.status, reply.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            status, text = error.code, error.read().decode()
+    except (urllib.error.URLError, OSError):
+        return 0, None
+    try:
+        return status, json.loads(text)
+    except ValueError:
+        return status, text
+
+
+@dataclass
+class Up:
+    """One `seckill up`. `lines` is all it has printed on standard output so far."""
+
+    folder: Path
+    arguments: tuple[str, ...] = ()
+    environ: dict[str, str] = field(default_factory=environment)
+    process: subprocess.Popen[str] = field(init=False)
+    ready: dict[str, str] = field(init=False, default_factory=dict)
+    line: str = field(init=False, default="")
+
+    def start(self) -> Up:
+        self.process = subprocess.Popen(
+            [
+                *SECKILL,
+                "up",
+                "--data",
+                str(self.folder),
+                "--gateway-port",
+                "0",
+                "--admin-port",
+                "0",
+                *self.arguments,
+            ],
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        return self
+
+    def until_ready(self) -> Up:
+        assert self.process.stdout is not None
+        self.line = self.process.stdout.readline()
+        match = re.fullmatch(r"ready gateway=(\S+) admin=(\S+) storefront=(\S+) data=(.+)\n", self.line)
+        if match is None:
+            self.kill_everything()
+            pytest.fail(f"no ready line: {self.line!r}\n{self.process.stderr.read()}")  # type: ignore[union-attr]
+        self.ready = dict(zip(("gateway", "admin", "storefront", "data"), match.groups(), strict=True))
+        return self
+
+    def processes(self) -> list[psutil.Process]:
+        """Everything alive in its session."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if os.getsid(process.pid) == self.process.pid and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except (ProcessLookupError, psutil.NoSuchProcess):
+                continue
+        return found
+
+    def child(self, role: str) -> psutil.Process:
+        """The direct child that plays a role: gateway, writer, admin or redis."""
+        for process in psutil.Process(self.process.pid).children():
+            command = process.cmdline()
+            if role in command or (role == "redis" and "server" in process.name()):
+                return process
+        pytest.fail(f"no {role} runs")
+
+    def secrets(self) -> dict[str, str]:
+        """The secrets it made."""
+        lines = (self.folder / "secrets.env").read_text().split()
+        return dict(line.split("=", 1) for line in lines)
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str, str]:
+        """Ask it to stop; exit code, rest of standard output, standard error."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=40)
+        return self.process.returncode, out, err
+
+    def kill_everything(self) -> None:
+        for process in self.processes():
+            process.kill()
+        wait_until(lambda: not self.processes(), what="the end of all processes")
+        self.process.wait()
