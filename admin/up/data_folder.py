@@ -6,6 +6,7 @@
 ``seckill.db``      the ledger (SQLite), unless the environment names another database
 ``redis/``          the embedded Redis: append-only file, configuration, socket, process id
 ``logs/``           one log per process; the previous piece of a long one ends in ``.1``
+``scratch/``        temporary files of the processes, emptied at every start
 ==================  ==========================================================================
 """
 
@@ -16,6 +17,7 @@ import fcntl
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +70,11 @@ class DataFolder:
         return self.path / "logs"
 
     @property
+    def scratch(self) -> Path:
+        """Folder of temporary files."""
+        return self.path / "scratch"
+
+    @property
     def database_url(self) -> str:
         """The ledger in this folder."""
         return f"sqlite:///{self.path / 'seckill.db'}"
@@ -92,6 +99,9 @@ class DataFolder:
                     f"the data folder {self.path} is in use by another `seckill up`"
                     + (f" (process {holder})" if holder else "")
                 ) from error
+            # Killed processes cannot tidy up after themselves.
+            shutil.rmtree(self.scratch, ignore_errors=True)
+            self.scratch.mkdir(mode=0o700, exist_ok=True)
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
             yield

@@ -70,6 +70,7 @@ class Plan:
             "SECKILL_METRICS_BIND": addresses.text(metrics),
             "SECKILL_DEMO": given.get("SECKILL_DEMO", "1") if demo_tokens else "0",
             lifeline.PARENT_VARIABLE: str(os.getpid()),
+            "TMPDIR": str(folder.scratch),
             # A log line is worth most when its process is killed the moment after.
             "PYTHONUNBUFFERED": "1",
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 import time
 from dataclasses import dataclass, field
@@ -21,6 +22,9 @@ BACKOFF_MAX_S = 5.0
 FAILURES_MAX = 5
 FAILURES_WINDOW_S = 60.0
 """More than `FAILURES_MAX` deaths within this window are hopeless."""
+
+_BEFORE_REASON = re.compile(r"^(seckill: |\d{4}-\S+ \S+ [A-Z]+ \S+ )")
+"""What commands and logs write in front of a sentence."""
 
 TICK_STARTING_S = 0.03
 TICK_WATCHING_S = 1.0
@@ -172,4 +176,4 @@ class Supervisor:
 
     def _reason(self, child: Child) -> str:
         lines = child.last_lines()
-        return lines[-1].removeprefix("seckill: ") if lines else f"{child.part.name} cannot start"
+        return _BEFORE_REASON.sub("", lines[-1]) if lines else f"{child.part.name} cannot start"

@@ -1,0 +1,94 @@
+"""Given the house rules that a linter does not know, every file keeps them."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.tidy.source import FOLDERS, ROOT, Module, modules, packaged
+
+MODULE_LINES_MAX = 400
+FUNCTION_LINES_MAX = 70
+TEXT_ENDINGS = {".py", ".lua", ".md", ".toml", ".yaml", ".yml", ".js", ".css", ".html", ".conf", ".sh", ".svg", ""}
+
+# Put together here, so that this file does not contain them.
+UNFINISHED = re.compile("|".join(("TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK")) + r"\b")
+MACHINE_PATH = re.compile("|".join((r"/ho" + r"me/\w", r"/Us" + r"ers/\w", r"/ro" + r"ot/", r"/wo" + r"rk/")))
+
+MAY_PRINT = ("admin/cli.py",)
+"""The command speaks. Elsewhere a `print` needs an exemption on its line that says why."""
+
+each_module = pytest.mark.parametrize("module", modules(), ids=lambda module: module.path)
+
+
+def text_files() -> list[Path]:
+    top = [path for path in ROOT.iterdir() if path.is_file() and path.suffix in TEXT_ENDINGS]
+    inner = [
+        path
+        for folder in (*FOLDERS, "lua", "docs", "deploy", ".ci")
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file()
+        and path.suffix in TEXT_ENDINGS
+        and "__pycache__" not in path.parts
+        and "results" not in path.parts
+    ]
+    return sorted(path for path in [*top, *inner] if path.name != ".git")
+
+
+@each_module
+def test_it_says_what_it_is(module: Module) -> None:
+    assert ast.get_docstring(module.tree), "a module begins with a sentence about itself"
+
+
+@each_module
+def test_it_is_short(module: Module) -> None:
+    assert len(module.text.splitlines()) <= MODULE_LINES_MAX
+    long = [
+        f"{node.name}: {lines} lines"
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (lines := (node.end_lineno or node.lineno) - node.lineno + 1) > FUNCTION_LINES_MAX
+    ]
+    assert not long
+
+
+@pytest.mark.parametrize("module", packaged(), ids=lambda module: module.path)
+def test_only_commands_print(module: Module) -> None:
+    if module.path in MAY_PRINT or module.path.startswith("loadtest/"):
+        return
+    lines = module.text.splitlines()
+    silent = [
+        f"{module.path}:{node.lineno}"
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "print"
+        and "noqa: T201 - " not in lines[node.lineno - 1]
+    ]
+    assert not silent
+
+
+def test_nothing_is_left_unfinished() -> None:
+    assert not _lines_with(UNFINISHED)
+
+
+def test_no_path_of_some_machine() -> None:
+    assert not _lines_with(MACHINE_PATH)
+
+
+def _lines_with(pattern: re.Pattern[str]) -> list[str]:
+    return [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}"
+        for path in text_files()
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if pattern.search(line)
+    ]
+
+
+def test_every_package_is_marked() -> None:
+    # A folder of modules without __init__.py would be left out of types and of the wheel.
+    folders = {(ROOT / module.path).parent for module in packaged()}
+    assert not [str(folder.relative_to(ROOT)) for folder in folders if not (folder / "__init__.py").exists()]
