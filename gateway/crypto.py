@@ -6,12 +6,15 @@ hash states 1.3 µs.
 
 from __future__ import annotations
 
-import binascii
 import hashlib
 import hmac
+from binascii import a2b_base64, b2a_base64
+from hmac import compare_digest
 
 _TO_URL = bytes.maketrans(b"+/", b"-_")
-_FROM_URL = bytes.maketrans(b"-_", b"+/")
+# The plain alphabet's own two become characters that strict decoding refuses, and so does padding.
+_FROM_URL = bytes.maketrans(b"-_+/=", b"+/***")
+_PADDING = (b"", b"*", b"==", b"=")
 _BLOCK_BYTES = 64
 
 
@@ -35,6 +38,15 @@ class HmacSha256:
         outer.update(inner.digest())
         return outer.digest()
 
+    def signed(self, message: bytes, signature: bytes) -> bool:
+        """Whether `signature` is the message's tag in base64url; takes the same time for all wrong ones."""
+        inner = self._inner.copy()
+        inner.update(message)
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        tag = b2a_base64(outer.digest(), newline=False).translate(_TO_URL, b"=")
+        return compare_digest(tag, signature)
+
 
 def derive_key(secret: bytes, purpose: str) -> bytes:
     """A 32-byte key for one purpose (HKDF-SHA256, RFC 5869), so that no key is used for two things."""
@@ -44,7 +56,7 @@ def derive_key(secret: bytes, purpose: str) -> bytes:
 
 def to_base64url(data: bytes) -> bytes:
     """Unpadded base64url."""
-    return binascii.b2a_base64(data, newline=False).translate(_TO_URL, b"=")
+    return b2a_base64(data, newline=False).translate(_TO_URL, b"=")
 
 
 def from_base64url(text: bytes) -> bytes:
@@ -53,6 +65,4 @@ def from_base64url(text: bytes) -> bytes:
     Raises:
         ValueError: a character outside the alphabet, padding, or an impossible length.
     """
-    if b"+" in text or b"/" in text or b"=" in text:
-        raise ValueError("not base64url")
-    return binascii.a2b_base64(text.translate(_FROM_URL) + b"=" * (-len(text) % 4), strict_mode=True)
+    return a2b_base64(text.translate(_FROM_URL) + _PADDING[len(text) % 4], strict_mode=True)

@@ -6,7 +6,6 @@ less than they do: one algorithm, no `crit`, no duplicate claims, canonical base
 
 from __future__ import annotations
 
-import hmac
 import json
 import re
 import time
@@ -23,6 +22,7 @@ INSTANT_S_MAX = 253_402_300_799  # the last second of the year 9999
 LEVEL_MAX = 1_000_000
 DEMO_PREFIX = "demo-"
 _HEADERS_MAX = 64
+_OPTIONAL = frozenset({"nbf", "level", "since", "birthday"})
 _BIRTHDAY = re.compile(r"(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 _REFUSED_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
 _HEADER = to_base64url(b'{"alg":"HS256","typ":"JWT"}')
@@ -33,23 +33,14 @@ class Shopper:
 
     __slots__ = ("birthday", "demo", "expires_at_s", "id", "level", "not_before_s", "since_s")
 
-    def __init__(
-        self,
-        id: bytes,
-        expires_at_s: int,
-        not_before_s: float = 0,
-        level: int = 0,
-        since_s: int | None = None,
-        birthday: str | None = None,
-        demo: bool = False,
-    ) -> None:
+    def __init__(self, id: bytes, expires_at_s: int, demo: bool = False) -> None:
         self.id = id
         self.expires_at_s = expires_at_s
-        self.not_before_s = not_before_s
-        self.level = level
-        self.since_s = since_s
-        self.birthday = birthday
         self.demo = demo
+        self.not_before_s: float = 0
+        self.level = 0
+        self.since_s: int | None = None
+        self.birthday: str | None = None
 
 
 class TokenVerifier:
@@ -107,10 +98,10 @@ class TokenVerifier:
             self._check_header(header)
         demo = False
         for key in self._keys:
-            if hmac.compare_digest(to_base64url(key.digest(signed)), signature):
+            if key.signed(signed, signature):
                 break
         else:
-            if self._demo is None or not hmac.compare_digest(to_base64url(self._demo.digest(signed)), signature):
+            if self._demo is None or not self._demo.signed(signed, signature):
                 raise TokenError("the token's signature is not ours")
             demo = True
         try:
@@ -153,6 +144,14 @@ def _shopper(claims: Any, text: bytes, demo: bool) -> Shopper:
     expires_at_s = claims.get("exp")
     if type(expires_at_s) is not int or not 0 <= expires_at_s <= INSTANT_S_MAX:
         raise TokenError("exp is required, in whole seconds")
+    shopper = Shopper(subject.encode(), expires_at_s, demo)
+    if not _OPTIONAL.isdisjoint(claims):
+        _read_optional(shopper, claims)
+    return shopper
+
+
+def _read_optional(shopper: Shopper, claims: dict[str, Any]) -> None:
+    """The claims that most tokens do not have."""
     not_before_s = claims.get("nbf", 0)
     if type(not_before_s) not in (int, float) or not 0 <= not_before_s <= INSTANT_S_MAX:
         raise TokenError("nbf must be in seconds")
@@ -165,7 +164,10 @@ def _shopper(claims: Any, text: bytes, demo: bool) -> Shopper:
     birthday = claims.get("birthday")
     if birthday is not None and (type(birthday) is not str or not _BIRTHDAY.fullmatch(birthday)):
         raise TokenError("birthday must be MM-DD")
-    return Shopper(subject.encode(), expires_at_s, not_before_s, level, since_s, birthday, demo)
+    shopper.not_before_s = not_before_s
+    shopper.level = level
+    shopper.since_s = since_s
+    shopper.birthday = birthday
 
 
 def _refuse_duplicates(text: bytes, members: dict[str, Any]) -> None:

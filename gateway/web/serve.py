@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import resource
 import shutil
@@ -38,6 +39,8 @@ def run(settings: Settings, host: str, port: int, workers: int) -> int:
     _raise_file_limit(settings.connections_max * FILES_PER_CONNECTION)
     folder = tempfile.mkdtemp(prefix="seckill-metrics-")
     os.environ[MULTIPROCESS_VARIABLE] = folder
+    # Workers are born fresh: a fork would copy the metrics server's locks and miss the variable above.
+    multiprocessing.set_start_method("spawn", force=True)
     try:
         _serve_metrics(settings)
         server = Granian(

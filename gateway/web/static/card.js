@@ -27,8 +27,8 @@ export class Card {
   #shown = "";
 
   /** `announce(text)` speaks to screen readers; `pickName()` opens the demo's choice of shoppers. */
-  constructor(offer, shopper, { announce, pickName }) {
-    Object.assign(this, { offer, shopper, announce, pickName });
+  constructor(offer, shopper, { announce, pickName, ordersUrl }) {
+    Object.assign(this, { offer, shopper, announce, pickName, ordersUrl });
     this.#build();
     this.forget();
   }
@@ -121,6 +121,7 @@ export class Card {
     if (phase !== this.phase) {
       if (this.phase !== null) this.phaseSince = performance.now();
       if (this.phase === "upcoming" && phase === "running" && this.inSight) this.announce("says.open_now", { name: offer.name });
+      if (phase === "running") this.purchase.hush();
       this.phase = phase;
       this.element.dataset.phase = phase;
     }

@@ -38,6 +38,11 @@ export class Purchase {
     return this.#attempt !== null;
   }
 
+  /** Forgets words that are no longer true. */
+  hush() {
+    if (this.step === "idle" && !this.tickets.length) this.says = null;
+  }
+
   buy(quantity) {
     if (this.step !== "idle") return;
     if (this.#attempt?.quantity !== quantity) this.#attempt = { key: newKey(), quantity, tries: 0, renewed: false };
@@ -112,6 +117,7 @@ export class Purchase {
       case "unauthenticated":
         return this.#renew();
       case "sold_out":
+        if (data.left === 0) Object.assign(this.offer, { left: 0, state: outcome });
         return this.#end(soldOut(data));
       case "limit_reached":
         await this.mine();
@@ -145,7 +151,10 @@ export class Purchase {
     const before = this.#keep;
     await Promise.race([sleep(wait_ms), new Promise((resolve) => { this.#wake = resolve; })]);
     this.#wake = null;
-    if (this.#keep === before) return this.#keep ? this.#click() : this.#to("idle");
+    if (this.#keep === before) {
+      if (this.#keep) return this.#click();
+      return this.#to("idle", outcome === "rate_limited" ? ["says.again_now"] : says);
+    }
     // The shopper changed their mind while waiting: "keep trying" starts at once with the longer wait, "stop" ends.
     return this.#keep ? this.#again(outcome, retry_after_ms) : this.#to("idle", says);
   }

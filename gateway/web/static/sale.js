@@ -153,7 +153,7 @@ function wire() {
     const name = find("who-name").value.trim();
     if (name) pick(name);
   };
-  dialog.onclick = (event) => event.target === dialog && dialog.close();
+  dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close()); // the backdrop
   document.addEventListener("visibilitychange", () => document.hidden || refresh());
 }
 
