@@ -24,7 +24,7 @@ from loadtest import ledger, verify
 from loadtest.errors import LoadtestError, StartError
 from loadtest.machine import describe
 from loadtest.operators_api import OperatorsApi
-from loadtest.processes import READY_WITHIN_S, ROOT, Server, free_port
+from loadtest.processes import READY_WITHIN_S, ROOT, Server, free_port, seckill_command
 from loadtest.verify import Verdict
 
 RESULTS = ROOT / "loadtest" / "results"
@@ -64,11 +64,6 @@ def start_up(folder: Path, workers: int) -> tuple[Server, Target]:
         server.stop()
         raise StartError(f"seckill up printed {line!r}:\n{server.log_tail()}")
     return server, Target(found[1].rstrip("/"), found[2].rstrip("/"), environ)
-
-
-def seckill_command() -> str:
-    """The installed command beside the running interpreter."""
-    return str(Path(sys.executable).with_name("seckill"))
 
 
 def run_locust(target: Target, book: Path, report: Path, *, users: int, duration_s: float, shape: str) -> int:

@@ -6,6 +6,7 @@ import os
 import selectors
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,11 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def seckill_command() -> str:
+    """The installed command beside the running interpreter."""
+    return str(Path(sys.executable).with_name("seckill"))
 
 
 def cores() -> tuple[int, int] | None:

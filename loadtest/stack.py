@@ -1,0 +1,167 @@
+"""A whole system for one benchmark: private Redis and database, gateway and sidecar, by their real commands."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from loadtest import scrape
+from loadtest.errors import StartError
+from loadtest.machine import redis_binary
+from loadtest.operators_api import Item, OperatorsApi, now_ms
+from loadtest.processes import ROOT, Server, Usage, free_port, seckill_command
+from loadtest.tokens import Mint
+
+PRODUCT = "kettle"
+PRODUCT_STOCK = 10**9
+BASE_PRICE = 19_900
+PRICE = 9_900
+SALE_LENGTH_MS = 6 * 3600 * 1000
+
+LIMITS = {
+    # On, so that their cost is in the figures, and out of reach of one generator.
+    "SECKILL_RATE_PER_IP": "100000000/s",
+    "SECKILL_RATE_TOTAL": "100000000/s",
+    # The writer catches up after the measurements.
+    "SECKILL_BACKLOG_MAX": "100000000",
+    "SECKILL_LOG_LEVEL": "warning",
+}
+FSYNC_OF = {"strict": "always", "relaxed": "everysec"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """The core of the gateway and the core of all else; None where there is nothing to choose."""
+
+    gateway: int | None
+    others: int | None
+
+
+class Stack:
+    """A running system of one durability; a context manager."""
+
+    def __init__(
+        self, name: str, folder: Path, cores: Cores, *, durability: str, extra: Mapping[str, str] | None = None
+    ) -> None:
+        self.name = name
+        self.folder = folder / name
+        self.folder.mkdir()
+        self._cores = cores
+        self._durability = durability
+        self._servers: list[Server] = []
+        self._campaigns = 0
+        metrics_port, gateway_port, admin_port = free_port(), free_port(), free_port()
+        self.gateway_url = f"http://127.0.0.1:{gateway_port}"
+        self.metrics_url = f"http://127.0.0.1:{metrics_port}"
+        self._admin_url = f"http://127.0.0.1:{admin_port}"
+        secret, key = secrets.token_hex(32), secrets.token_hex(32)
+        self._environ = {
+            **LIMITS,
+            "SECKILL_REDIS_URL": f"unix://{self.folder / 'redis.sock'}",
+            "SECKILL_DATABASE_URL": f"sqlite:///{self.folder / 'ledger.db'}",
+            "SECKILL_TOKEN_SECRET": secret,
+            "SECKILL_ADMIN_KEY": key,
+            "SECKILL_DURABILITY": durability,
+            "SECKILL_METRICS_BIND": f"127.0.0.1:{metrics_port}",
+            **(extra or {}),
+        }
+        self.mint = Mint(secret.encode())
+        self.api = OperatorsApi.at(self._admin_url, key)
+        self._ports = gateway_port, admin_port
+
+    def __enter__(self) -> Stack:
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _start(self) -> None:
+        self.redis = self._serve("redis", self._redis_command(), self._cores.others)
+        self.redis.wait_ready((self.folder / "redis.sock").exists)
+        self._run("migrate")
+        gateway_port, admin_port = (str(port) for port in self._ports)
+        admin = self._serve("admin", [seckill_command(), "admin", "--port", admin_port], self._cores.others)
+        command = [seckill_command(), "gateway", "--port", gateway_port, "--workers", "1"]
+        self.gateway = self._serve("gateway", command, self._cores.gateway)
+        admin.wait_ready(lambda: _ready(self._admin_url))
+        self.gateway.wait_ready(lambda: _ready(self.gateway_url))
+        self.api.create_product(PRODUCT, price=BASE_PRICE, stock=PRODUCT_STOCK)
+
+    def _redis_command(self) -> list[str]:
+        options = {
+            "port": "0",
+            "unixsocket": str(self.folder / "redis.sock"),
+            "dir": str(self.folder),
+            "save": "",
+            "appendonly": "yes",
+            "appendfsync": FSYNC_OF[self._durability],
+            "no-appendfsync-on-rewrite": "no",
+            "maxmemory-policy": "noeviction",
+        }
+        return [redis_binary(), *(part for name, value in options.items() for part in (f"--{name}", value))]
+
+    def _serve(self, name: str, command: list[str], core: int | None) -> Server:
+        server = Server.start(name, command, folder=self.folder, environ=self._environ, core=core)
+        self._servers.append(server)
+        return server
+
+    def _run(self, *arguments: str) -> None:
+        command = [seckill_command(), *arguments]
+        environ = {**os.environ, **self._environ}
+        done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise StartError(f"seckill {arguments[0]} ended with {done.returncode}:\n{done.stderr}")
+
+    def create_offer(self, stock: int) -> str:
+        """Put a new offer on sale at once; its id."""
+        self._campaigns += 1
+        code = f"{self.name}{self._campaigns}"
+        item = Item(PRODUCT, stock, PRICE)
+        begin_ms = now_ms() - 1000
+        offers = self.api.create_campaign(code, [item], starts_at_ms=begin_ms, ends_at_ms=begin_ms + SALE_LENGTH_MS)
+        return offers[0]
+
+    def usage(self) -> tuple[Usage, Usage]:
+        """What gateway and Redis have used so far."""
+        return self.gateway.usage(), self.redis.usage()
+
+    def write_orders(self, *, within_s: float) -> tuple[int, float]:
+        """Run the order writer until nothing waits; (orders that had waited, seconds it took).
+
+        Raises:
+            StartError: the writer ended by itself or did not finish in time.
+        """
+        waiting = scrape.scrape(self.metrics_url).backlog
+        begun = time.monotonic()
+        writer = self._serve("writer", [seckill_command(), "writer"], self._cores.gateway)
+        writer.wait_ready(lambda: scrape.scrape(self.metrics_url).backlog == 0, within_s=within_s)
+        took_s = time.monotonic() - begun
+        self._servers.remove(writer)
+        writer.stop()
+        return waiting, took_s
+
+    def stop(self) -> None:
+        """Stop everything, Redis last."""
+        self.api.close()
+        while self._servers:
+            # Redis was started first and goes last.
+            self._servers.pop().stop()
+
+
+def _ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", timeout=2.0, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
