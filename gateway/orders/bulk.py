@@ -1,18 +1,22 @@
 """The one place where SQLite and PostgreSQL part ways: inserting many rows that may be there already.
 
-SQLite takes rows fastest one by one in a prepared statement, PostgreSQL as one JSON document: its parser is
-quicker than any array that the driver can write.
+PostgreSQL takes the rows as one JSON document, whose parser is quicker than any array the driver can write.
+SQLite takes them in statements of `SQLITE_ROWS` rows: with one statement per row, each would give way to other
+threads and wait for its turn again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import chain
 from typing import Any
 
 import orjson
 from sqlalchemy import BigInteger, Boolean, Connection, Integer, String, Table
 from sqlalchemy.types import TypeEngine
+
+SQLITE_ROWS = 100
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> int:
@@ -23,22 +27,34 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[tuple[Any, .
     """
     if not rows:
         return 0
-    dialect = connection.dialect.name
-    if dialect == "sqlite":
-        return connection.exec_driver_sql(_statement(table, dialect), list(rows)).rowcount
-    names = [str(column.name) for column in table.columns]
-    document = orjson.dumps([dict(zip(names, row, strict=True)) for row in rows]).decode()
-    return connection.exec_driver_sql(_statement(table, dialect), (document,)).rowcount
+    if connection.dialect.name == "postgresql":
+        names = [str(column.name) for column in table.columns]
+        document = orjson.dumps([dict(zip(names, row, strict=True)) for row in rows]).decode()
+        return connection.exec_driver_sql(_from_json(table), (document,)).rowcount
+    inserted = 0
+    whole = len(rows) - len(rows) % SQLITE_ROWS
+    for start in range(0, whole, SQLITE_ROWS):
+        values = tuple(chain.from_iterable(rows[start : start + SQLITE_ROWS]))
+        inserted += connection.exec_driver_sql(_from_values(table, SQLITE_ROWS), values).rowcount
+    if whole < len(rows):
+        inserted += connection.exec_driver_sql(_from_values(table, 1), list(rows[whole:])).rowcount
+    return inserted
 
 
 @cache
-def _statement(table: Table, dialect: str) -> str:
+def _from_json(table: Table) -> str:
+    typed = ", ".join(f"{column.name} {_kind(column.type)}" for column in table.columns)
+    return _insert(table, f"SELECT * FROM json_to_recordset(%s::json) AS row({typed})")  # noqa: S608 - own names
+
+
+@cache
+def _from_values(table: Table, rows: int) -> str:
+    row = f"({', '.join('?' for _ in table.columns)})"
+    return _insert(table, f"VALUES {', '.join([row] * rows)}")
+
+
+def _insert(table: Table, source: str) -> str:
     names = ", ".join(column.name for column in table.columns)
-    if dialect == "sqlite":
-        source = f"VALUES ({', '.join('?' for _ in table.columns)})"
-    else:
-        typed = ", ".join(f"{column.name} {_kind(column.type)}" for column in table.columns)
-        source = f"SELECT {names} FROM json_to_recordset(%s::json) AS row({typed})"  # noqa: S608 - own names
     return f"INSERT INTO {table.name} ({names}) {source} ON CONFLICT DO NOTHING"
 
 

@@ -7,7 +7,9 @@ odd it is rolled back to a savepoint, and the careful way decides order by order
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, NamedTuple
 
 import orjson
@@ -57,11 +59,14 @@ class _Offer(NamedTuple):
 
 
 class Ledger:
-    """The orders of one database."""
+    """The orders of one database. Threads may share it."""
 
     def __init__(self, engine: Engine, *, min_pay_window_ms: int, currency: str) -> None:
         """`currency` stands in where an offer's card names none."""
         self._engine = engine
+        # SQLite lets one write at a time, and waiting for one's turn here is quicker than asking it again
+        # and again.
+        self._turn: AbstractContextManager[Any] = Lock() if engine.dialect.name == "sqlite" else nullcontext()
         self._min_pay_window_ms = min_pay_window_ms
         self._currency = currency
 
@@ -91,7 +96,7 @@ class Ledger:
                 else:
                     batch.append(order)
         if batch:
-            with writing(self._engine) as connection:
+            with self._turn, writing(self._engine) as connection:
                 known = self._offers(connection, {order.entry.offer for order in batch})
                 now = now_ms(connection)
                 if not self._write_all(connection, shard, batch, known, now):
@@ -236,6 +241,8 @@ def _refusal(order: _Order, offer: _Offer | None) -> Reason | None:
 
 def _unit_rows(order: _Order) -> list[tuple[Any, ...]]:
     ticket, offer, shopper = order.ticket, order.entry.offer, order.shopper
+    if len(ticket.units) == 1:
+        return [(ticket.order_no, ticket.units[0], offer, shopper, ticket.slots[0], True)]
     return [
         (ticket.order_no, unit, offer, shopper, slot, True)
         for unit, slot in zip(ticket.units, ticket.slots, strict=True)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgpack
 
 from gateway.errors import MessageError
 
-_NUMBERS = re.compile(rb"[1-9]\d{0,17}(\.[1-9]\d{0,17})*")
+_LIST = rb"([1-9]\d{0,17}(?:\.[1-9]\d{0,17})*)"
+_TICKET = re.compile(rb"([^,]+)," + _LIST + rb"," + _LIST + rb",(\d{1,18}),(\d{1,18}),(\d{1,18}),([^,]*)")
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(NamedTuple):
     """What a winner holds. `price` is per unit in minor units; `key` is a digest or empty."""
 
     order_no: str
@@ -32,22 +32,23 @@ class Ticket:
         Raises:
             MessageError: it has another form.
         """
-        parts = text.split(b",")
-        if len(parts) != 7 or not _NUMBERS.fullmatch(parts[1]) or not _NUMBERS.fullmatch(parts[2]):
+        match = _TICKET.fullmatch(text)
+        if match is None:
             raise MessageError(f"not a ticket: {text[:80]!r}")
+        order_no, units, slots, price, pay_by_ms, won_at_ms, key = match.groups()
         try:
             ticket = cls(
-                parts[0].decode("ascii"),
-                tuple(map(int, parts[1].split(b"."))),
-                tuple(map(int, parts[2].split(b"."))),
-                int(parts[3]),
-                int(parts[4]),
-                int(parts[5]),
-                parts[6].decode("ascii"),
+                order_no.decode("ascii"),
+                _numbers(units),
+                _numbers(slots),
+                int(price),
+                int(pay_by_ms),
+                int(won_at_ms),
+                key.decode("ascii"),
             )
-        except ValueError as error:
+        except UnicodeDecodeError as error:
             raise MessageError(f"not a ticket: {text[:80]!r}") from error
-        if not ticket.order_no or len(ticket.units) != len(ticket.slots):
+        if len(ticket.units) != len(ticket.slots):
             raise MessageError(f"not a ticket: {text[:80]!r}")
         return ticket
 
@@ -57,13 +58,16 @@ class Ticket:
         return len(self.units)
 
 
+def _numbers(joined: bytes) -> tuple[int, ...]:
+    return tuple(map(int, joined.split(b"."))) if b"." in joined else (int(joined),)
+
+
 def parse_record(record: bytes) -> list[Ticket]:
     """All tickets of a buyer's record, oldest first."""
     return [Ticket.parse(part) for part in record.split(b"|")]
 
 
-@dataclass(frozen=True, slots=True)
-class Winner:
+class Winner(NamedTuple):
     """One winner of an entry. `shopper` and `ticket` are kept as they came, for the dead-letter stream."""
 
     shopper: bytes

@@ -15,6 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 from redis.exceptions import RedisError
 from sqlalchemy import Engine, inspect
@@ -32,6 +33,7 @@ from gateway.orders.pacing import Outage, Timer, one_line
 from gateway.orders.stream import START, RawEntry, WinnersStream
 from gateway.settings import Settings
 
+WRITERS_PER_PROCESS = 2
 BLOCK_MS = 100
 FENCE_EVERY_S = 0.25
 TAKE_OVER_EVERY_S = 1.0
@@ -47,22 +49,20 @@ log = logging.getLogger(__name__)
 class OrderWriter:
     """One writer. `run` blocks until `stop` is called, from another thread or a signal handler."""
 
-    def __init__(self, settings: Settings, engine: Engine, *, consumer: str | None = None) -> None:
+    def __init__(self, settings: Settings, engine: Engine, ledger: Ledger, *, consumer: str) -> None:
         """`consumer` must be unique among living writers.
 
         Raises:
             SettingsError: the Redis URL has an unknown scheme.
         """
-        self.consumer = consumer or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self.consumer = consumer
         self._settings = settings
         self._engine = engine
         self._stopping = False
         self._schema_seen = False
         self._client = store.connect(settings.redis_url)
         self._streams = [WinnersStream(self._client, shard, self.consumer) for shard in keys.shards()]
-        self._ledger = Ledger(
-            engine, min_pay_window_ms=settings.min_pay_window_s * 1000, currency=settings.currency
-        )
+        self._ledger = ledger
         self._fence = FenceWatcher(settings.redis_url, engine)
         self._may_return = MayReturn(self._client, engine)
         self._redis = Outage("Redis", REDIS_BACKOFF_MAX_S, "nobody can buy")
@@ -202,6 +202,37 @@ class OrderWriter:
         self._client.close()
 
 
+class WriterTeam:
+    """The writers of one process: while one waits for the database, another prepares its orders."""
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        """Raises SettingsError when the Redis URL has an unknown scheme."""
+        process = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        ledger = Ledger(engine, min_pay_window_ms=settings.min_pay_window_s * 1000, currency=settings.currency)
+        self._members = [
+            OrderWriter(settings, engine, ledger, consumer=f"{process}-{number}")
+            for number in range(WRITERS_PER_PROCESS)
+        ]
+
+    def stop(self) -> None:
+        """Finish the batches under way and return from `run`; safe in a signal handler."""
+        for member in self._members:
+            member.stop()
+
+    def run(self) -> None:
+        """Write until stopped; when one member fails, all stop and its error is raised.
+
+        Raises:
+            SettingsError: the database does not have the newest schema.
+        """
+        with ThreadPoolExecutor(len(self._members), thread_name_prefix="order-writer") as pool:
+            running = [pool.submit(member.run) for member in self._members]
+            wait(running, return_when=FIRST_COMPLETED)
+            self.stop()
+        for each in running:
+            each.result()
+
+
 def _require_schema(engine: Engine) -> None:
     inspector = inspect(engine)
     there = set(inspector.get_table_names())
@@ -246,9 +277,9 @@ def run(settings: Settings) -> int:
         log.error("SECKILL_DATABASE_URL cannot be used: %s", one_line(error))
         return 2
     try:
-        writer = OrderWriter(settings, engine)
-        _on_signals(writer.stop)
-        writer.run()
+        team = WriterTeam(settings, engine)
+        _on_signals(team.stop)
+        team.run()
     except SettingsError as error:
         log.error("%s", error)
         return 2

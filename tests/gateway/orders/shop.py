@@ -1,0 +1,227 @@
+"""A shop to test the order writer in: offers in the ledger and in Redis, and shoppers who click."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgpack
+from redis import Redis
+from sqlalchemy import Engine, func, insert, select, update
+
+from gateway import keys, offers, scripts
+from gateway.orders import tables
+from gateway.orders.message import Entry, Ticket, Winner
+from gateway.orders.writer import WriterTeam
+from gateway.settings import Settings
+
+HOUR_MS = 3_600_000
+ROOT = Path(__file__).parents[3]
+
+
+class Shop:
+    """One ledger and one Redis of its own."""
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        self.settings = settings
+        self.engine = engine
+        self.redis = Redis.from_url(settings.redis_url)
+        self._order_numbers = 0
+
+    def publish(
+        self, offer: str, *, stock: int, limit: int = 1, pay_within_ms: int = HOUR_MS, seed: bool = True
+    ) -> None:
+        """Put an offer on sale; without `seed` only the ledger knows it."""
+        now = int(time.time() * 1000)
+        terms = offers.Terms(
+            offer=offer,
+            version=1,
+            epoch=keys.FIRST_EPOCH,
+            state="open",
+            starts_at_ms=now - HOUR_MS,
+            ends_at_ms=now + HOUR_MS,
+            price=9900,
+            limit=limit,
+            pay_within_ms=pay_within_ms,
+            card={"name": "Kettle", "currency": "TWD"},
+        )
+        with self.engine.begin() as connection:
+            connection.execute(
+                insert(tables.offers).values(
+                    id=offer,
+                    campaign="noon",
+                    sku="kettle",
+                    version=1,
+                    published_version=1,
+                    seeded=True,
+                    state=terms.state,
+                    starts_at_ms=terms.starts_at_ms,
+                    ends_at_ms=terms.ends_at_ms,
+                    price=terms.price,
+                    limit_per_shopper=limit,
+                    pay_within_ms=pay_within_ms,
+                    stock=stock,
+                    unit_cap=stock,
+                    epoch=terms.epoch,
+                    card='{"name": "Kettle", "currency": "TWD"}',
+                )
+            )
+        if seed:
+            offers.publish(self.redis, terms, seed=stock, lease_ms=1)
+
+    def click(
+        self, offer: str, shoppers: list[str], *, quantity: int = 1, epoch: int = keys.FIRST_EPOCH
+    ) -> dict[str, Ticket]:
+        """One batch of clicks, decided by the real script; the tickets won."""
+        numbers = [self.order_no() for _ in shoppers]
+        clicks = [shoppers, numbers, [quantity] * len(shoppers), numbers, 0]
+        values = {
+            "run_id": offers.run_id(self.redis),
+            "version": 1,
+            "epoch": epoch,
+            "deadline_ms": int(time.time() * 1000) + HOUR_MS,
+            "rate_limit": 0,
+            "window_ms": 1000,
+            "lease_ms": 1,
+            "clicks": msgpack.packb(clicks, use_bin_type=False),
+        }
+        script = scripts.load("admit")
+        reply = script.call(
+            self.redis,
+            {
+                "offer": keys.offer(offer),
+                "buyers": keys.buyers(offer, epoch),
+                "freed": keys.freed(offer, epoch),
+                "even": keys.rate(offer, 0),
+                "odd": keys.rate(offer, 1),
+                "stream": keys.stream(0),
+                "counters": keys.counters(0),
+            },
+            values,
+        )
+        assert reply[0] == "DECIDED", reply
+        named = dict(zip(script.words["DECIDED"], reply[1:], strict=False))
+        letters = named["letters"].decode()
+        details = iter(reply[1 + list(script.words["DECIDED"]).index("letters") + 1 :])
+        won = {}
+        for shopper, letter in zip(shoppers, letters, strict=True):
+            detail = next(details) if script.letters[letter] else None
+            if letter == "W":
+                won[shopper] = Ticket.parse(detail)
+        return won
+
+    def order_no(self) -> str:
+        """An order number that was not used before."""
+        self._order_numbers += 1
+        return f"ORDER{self._order_numbers:08d}"
+
+    def sell(self, offer: str, count: int, *, batch: int = 100, prefix: str = "shopper") -> dict[str, Ticket]:
+        """Sell one unit each to `count` new shoppers, so many clicks in a batch."""
+        won: dict[str, Ticket] = {}
+        names = [f"{prefix}-{number}" for number in range(count)]
+        for start in range(0, count, batch):
+            won |= self.click(offer, names[start : start + batch])
+        assert len(won) == count
+        return won
+
+    def forge(self, offer: str, winners: list[tuple[bytes, bytes]], **changed: bytes | int) -> str:
+        """Append an entry that no script wrote, counted as issued like a real one."""
+        flat = [part for winner in winners for part in winner]
+        fields = {
+            "offer": offer,
+            "bucket": 0,
+            "epoch": keys.FIRST_EPOCH,
+            "count": len(winners),
+            "winners": msgpack.packb(flat, use_bin_type=False),
+        }
+        self.redis.hincrby(keys.counters(0), "issued", len(winners))
+        return self.redis.xadd(keys.stream(0), fields | changed).decode()
+
+    def orders(self) -> dict[str, tuple[str, str, tuple[int, ...]]]:
+        """Order number → (offer, shopper, active units in order)."""
+        with self.engine.connect() as connection:
+            found = {
+                row.order_no: (row.offer, row.shopper, ())
+                for row in connection.execute(select(tables.orders)).all()
+            }
+            for row in connection.execute(
+                select(tables.order_units).order_by(tables.order_units.c.order_no, tables.order_units.c.unit)
+            ):
+                offer, shopper, units = found[row.order_no]
+                found[row.order_no] = (offer, shopper, (*units, row.unit))
+        return found
+
+    def order_count(self) -> int:
+        with self.engine.connect() as connection:
+            return connection.execute(select(func.count()).select_from(tables.orders)).scalar_one()
+
+    def set_ledger(self, offer: str, **values: int) -> None:
+        """Change the ledger's row of an offer, as an operator's tool or recovery would."""
+        with self.engine.begin() as connection:
+            connection.execute(update(tables.offers).where(tables.offers.c.id == offer).values(**values))
+
+    def counters(self) -> dict[str, int]:
+        found = self.redis.hgetall(keys.counters(0))
+        return {name.decode(): int(count) for name, count in found.items()}
+
+    def dead(self) -> list[dict[bytes, bytes]]:
+        return [fields for _, fields in self.redis.xrange(keys.dead(0))]
+
+    def pending(self) -> int:
+        return self.redis.xpending(keys.stream(0), keys.ORDER_GROUP)["pending"]
+
+    def backlog(self) -> int:
+        counters = self.counters()
+        return counters.get("issued", 0) - counters.get("committed", 0)
+
+    def settled(self) -> bool:
+        """Whether the writers have settled all that was ever issued."""
+        return self.backlog() == 0 and self.pending() == 0
+
+    @contextmanager
+    def writer(self) -> Iterator[WriterTeam]:
+        """Writers at work in threads of this process, stopped at the end."""
+        writer = WriterTeam(self.settings, self.engine)
+        thread = threading.Thread(target=writer.run, name="order-writer")
+        thread.start()
+        try:
+            yield writer
+        finally:
+            writer.stop()
+            thread.join(timeout=20)
+            assert not thread.is_alive()
+
+    def start_process(self) -> subprocess.Popen[str]:
+        """A writer as a process of its own, to be killed."""
+        code = "import sys; from gateway.orders import writer; from gateway.settings import Settings;"
+        code += "sys.exit(writer.run(Settings.from_env()))"
+        environment = {
+            "SECKILL_REDIS_URL": self.settings.redis_url,
+            "SECKILL_DATABASE_URL": self.settings.database_url,
+            "SECKILL_WRITER_TAKEOVER_MS": str(self.settings.writer_takeover_ms),
+            "SECKILL_WRITER_BATCH": str(self.settings.writer_batch),
+        }
+        return subprocess.Popen(
+            [sys.executable, "-c", code], env=environment, cwd=ROOT, stderr=subprocess.PIPE, text=True
+        )
+
+
+def entry(offer: str, winners: list[tuple[str, str]], *, number: int = 1, epoch: int = 1) -> Entry:
+    """An entry for the ledger alone."""
+    return Entry(
+        f"{number}-0",
+        offer,
+        0,
+        epoch,
+        tuple(Winner(shopper.encode(), ticket.encode()) for shopper, ticket in winners),
+    )
+
+
+def ticket(order_no: str, units: str, slots: str = "1", *, price: int = 9900) -> str:
+    """A ticket's text."""
+    return f"{order_no},{units},{slots},{price},1700000900000,1700000000000,"
