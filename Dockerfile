@@ -10,12 +10,11 @@ RUN pip wheel --no-cache-dir --disable-pip-version-check --wheel-dir /wheels '.[
 
 FROM python:3.13-slim
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
-RUN useradd --system --uid 10001 --user-group --home-dir /nonexistent --shell /usr/sbin/nologin seckill \
+RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin seckill \
     && install --directory --owner seckill --group seckill --mode 0700 /data
-COPY --from=build /wheels /wheels
-RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action ignore --no-index --find-links /wheels \
-        'seckill[postgres]' \
-    && rm -rf /wheels
+RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
+    pip install --no-cache-dir --disable-pip-version-check --root-user-action ignore \
+        --no-index --find-links /wheels 'seckill[postgres]'
 USER seckill
 WORKDIR /data
 EXPOSE 8000 8001 9464

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import NoReturn
+from typing import Any, NoReturn
+
+from redis.exceptions import RedisError
 
 from admin.up import addresses
 from admin.up.child import Part
 from admin.up.data_folder import DataFolder
 from admin.up.embedded_redis import prepare, stop_leftover
 from admin.up.errors import CannotStart, GaveUp
-from admin.up.plan import Options, Plan, seckill
+from admin.up.plan import Options, Plan
 from admin.up.redis_server import find_server
 from admin.up.signals import Signals, StopAsked
 from admin.up.supervisor import Supervisor, say
-from gateway import store
+from gateway import keys, offers, store
 
 ANSWER_WITHIN_S = 60.0
 LOAD_WITHIN_S = 900.0
 """Time for Redis to read its append-only file: a large one takes minutes."""
 
 MIGRATE_WITHIN_S = 900.0
+DEMO_WITHIN_S = 60.0
+REOPEN_WITHIN_S = 10.0
 REDIS_STOPS_WITHIN_S = 60.0
 REDIS_STOPS_IN_HASTE_S = 5.0
 
@@ -47,7 +51,7 @@ def run(options: Options) -> int:
             say("stopping")
             return 0
         except GaveUp as error:
-            say(f"{error}; everything is stopped")
+            say(f"{error}; stopping everything")
             return 1
         finally:
             supervisor.stop(*STOP_ORDER)
@@ -61,13 +65,16 @@ def _run_until_stopped(options: Options, folder: DataFolder, supervisor: Supervi
         _require_redis(redis_url)
     else:
         supervisor.start(redis)
-    if supervisor.run_once(plan.task("migrate", seckill("migrate")), MIGRATE_WITHIN_S) != 0:
+    if supervisor.run_once(plan.migrate(), MIGRATE_WITHIN_S) != 0:
         raise GaveUp("the database could not be brought to the newest schema")
     if redis is not None:
         supervisor.wait_until_answering("redis", within_s=LOAD_WITHIN_S)
     roles = plan.roles()
     supervisor.start(*roles)
+    if plan.demo and supervisor.run_once(plan.refresh_demo(), DEMO_WITHIN_S) != 0:
+        say("there are no fresh demo sales; everything else goes on")
     supervisor.wait_until_answering(*(role.name for role in roles), within_s=ANSWER_WITHIN_S)
+    _wait_until_offers_are_open(supervisor, redis_url)
     say(f"metrics are at {addresses.url(plan.metrics)}/metrics")
     with contextlib.suppress(OSError):  # nobody reads it: no reason to stop
         print(plan.ready_line(), flush=True)  # noqa: T201 - the one line of output
@@ -89,6 +96,35 @@ def _choose_redis(folder: DataFolder) -> tuple[Part | None, str]:
 
 
 def _require_redis(url: str) -> None:
-    with contextlib.closing(store.connect(url)) as client:
-        if not store.answers(client):
-            raise CannotStart("the Redis of SECKILL_REDIS_URL does not answer")
+    try:
+        with contextlib.closing(store.connect(url)) as client:
+            client.ping()
+    except (RedisError, OSError) as error:
+        raise CannotStart(f"the Redis of SECKILL_REDIS_URL does not answer: {error}") from error
+
+
+def _wait_until_offers_are_open(supervisor: Supervisor, redis_url: str) -> None:
+    """After a restart the order writer compares every offer with the ledger before it may sell again."""
+    closed: list[str] = []
+
+    def all_open() -> bool:
+        try:
+            closed[:] = _closed_offers(redis_url)
+        except (RedisError, OSError):
+            return False
+        return not closed
+
+    if not supervisor.wait_until(all_open, within_s=REOPEN_WITHIN_S):
+        say(f"these offers stay closed, and the order writer's log says why: {', '.join(closed)}")
+
+
+def _closed_offers(redis_url: str) -> list[str]:
+    """Offers that may not sell on this run of Redis."""
+    with contextlib.closing(store.connect(redis_url)) as client:
+        run_id = offers.run_id(client).encode()
+        known: Any = [each for shard in keys.shards() for each in client.smembers(keys.offers(shard))]
+        ids = sorted(each.decode() for each in known)
+        pipeline = client.pipeline(transaction=False)
+        for each in ids:
+            pipeline.hget(keys.offer(each), "run_id")
+        return [each for each, approved in zip(ids, pipeline.execute(), strict=True) if approved != run_id]

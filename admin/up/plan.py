@@ -100,9 +100,13 @@ class Plan:
             ),
         )
 
-    def task(self, name: str, command: list[str]) -> Part:
-        """A part that runs once."""
-        return Part(name, command, self.environment, lambda: True, 0.0)
+    def migrate(self) -> Part:
+        """Brings the database to the newest schema, once."""
+        return Part("migrate", seckill("migrate"), self.environment, lambda: True, 0.0)
+
+    def refresh_demo(self) -> Part:
+        """Makes what is missing of the demo sales, once."""
+        return Part("demo", [sys.executable, "-P", "-m", "admin.up.demo"], self.environment, lambda: True, 0.0)
 
     def ready_line(self) -> str:
         """What `up` prints on standard output when all answer."""

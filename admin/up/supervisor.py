@@ -6,6 +6,7 @@ import contextlib
 import re
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -68,14 +69,28 @@ class Supervisor:
             CannotStart: a part said that the operator must change something.
             GaveUp: a part kept failing, or did not answer in time.
         """
-        deadline_s = time.monotonic() + within_s
         waiting = list(names)
-        while waiting:
+
+        def all_answer() -> bool:
+            waiting[:] = [name for name in waiting if not self._answers(name)]
+            return not waiting
+
+        if not self.wait_until(all_answer, within_s=within_s):
+            self._show_log(self._watched[waiting[0]].child)
+            raise GaveUp(f"no answer from {', '.join(waiting)} within {within_s:.0f} s")
+
+    def wait_until(self, holds: Callable[[], bool], *, within_s: float) -> bool:
+        """Look after the parts until something holds; False when it does not in time.
+
+        Raises:
+            StopAsked, CannotStart, GaveUp: see `wait_until_answering`.
+        """
+        deadline_s = time.monotonic() + within_s
+        while not holds():
+            if time.monotonic() > deadline_s:
+                return False
             self._tick(TICK_STARTING_S)
-            waiting = [name for name in waiting if not self._answers(name)]
-            if waiting and time.monotonic() > deadline_s:
-                self._show_log(self._watched[waiting[0]].child)
-                raise GaveUp(f"no answer from {', '.join(waiting)} within {within_s:.0f} s")
+        return True
 
     def run_once(self, part: Part, within_s: float) -> int:
         """Run a part to its end, while the others are watched, and return its exit code.
@@ -85,12 +100,11 @@ class Supervisor:
         """
         child = self._running_once = Child(part, self._logs)
         child.start()
-        deadline_s = time.monotonic() + within_s
-        while (code := child.exit_code) is None:
-            if time.monotonic() > deadline_s:
-                raise GaveUp(f"{part.name} did not end within {within_s:.0f} s; see {child.log}")
-            self._tick(TICK_STARTING_S)
+        if not self.wait_until(lambda: child.exit_code is not None, within_s=within_s):
+            raise GaveUp(f"{part.name} did not end within {within_s:.0f} s; see {child.log}")
         self._running_once = None
+        code = child.exit_code
+        assert code is not None
         if code == EXIT_CANNOT_START:
             raise CannotStart(self._reason(child))
         if code != 0:
