@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import orjson
 import uvloop
@@ -21,8 +22,10 @@ import uvloop
 
 @dataclass(slots=True)
 class Tally:
-    """What one run has seen so far. Latencies are µs."""
+    """What one run has seen so far. Latencies are µs; `over` ends the run."""
 
+    connections: int
+    over: asyncio.Event
     latencies_us: list[int] = field(default_factory=list)
     refused: int = 0
     failed: int = 0
@@ -40,8 +43,8 @@ class Clicker(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the first request."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports do not descend from asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
         self._send()
 
     def _send(self) -> None:
@@ -62,6 +65,8 @@ class Clicker(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """A server that closes a connection in the middle of a run has failed."""
         self._tally.failed += 1
+        if self._tally.failed == self._tally.connections:
+            self._tally.over.set()
 
 
 def _content_length(head: bytes) -> int:
@@ -79,14 +84,13 @@ async def run(
     host: str, port: int, connections: int, duration_s: float, requests: bytes, size: int, stop: bool
 ) -> str:
     """Click for a time, or once through all requests; the JSON line."""
-    tally = Tally()
-    over = asyncio.Event()
+    tally = Tally(connections, asyncio.Event())
 
     def endless() -> Iterator[bytes]:
         while True:
             tally.rounds += 1
             if stop and tally.rounds == 2:
-                over.set()
+                tally.over.set()
             for start in range(0, len(requests), size):
                 yield requests[start : start + size]
 
@@ -96,7 +100,7 @@ async def run(
     made = [loop.create_connection(lambda: Clicker(shared, tally), host, port) for _ in range(connections)]
     await asyncio.gather(*made)
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(over.wait(), None if stop else duration_s)
+        await asyncio.wait_for(tally.over.wait(), None if stop else duration_s)
     took_us = round((time.perf_counter() - begun_s) * 1e6)
     ordered = sorted(tally.latencies_us)
     figures = {"replies": len(ordered), "duration_us": took_us, "refused": tally.refused, "failed": tally.failed}

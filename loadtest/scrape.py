@@ -66,7 +66,10 @@ def scrape(url: str) -> Counters:
     reply = httpx.get(f"{url}/metrics", timeout=10.0, trust_env=False)
     if reply.status_code != 200:
         raise ApiError(f"GET {url}/metrics", reply.status_code, reply.text)
-    return read(reply.text)
+    try:
+        return read(reply.text)
+    except (ValueError, KeyError) as error:
+        raise ApiError(f"GET {url}/metrics", reply.status_code, reply.text) from error
 
 
 def at_rest(url: str) -> Counters:
