@@ -1,0 +1,138 @@
+"""A real gateway on a real Redis, and Chromium to look at its page."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from gateway import offers
+from gateway.settings import Settings
+from tests.conftest import RedisServer, free_port, need, wait_until
+from tests.system.running import SECKILL, ask, environment
+
+SECRET = "browser-tests-token-secret-0123456789"
+SHOP = "http://localhost:1"
+"""Origin of the shop's page; nothing listens there, the test answers for it."""
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Gateway:
+    """A gateway in demo mode, with offers of a test's choosing."""
+
+    url: str
+    redis: RedisServer
+
+    def offer(
+        self, *, sku: str = "kettle", starts_in_s: float = -60, stock: int = 5, limit: int = 1, **card: Any
+    ) -> str:
+        """Publish an offer and return its id. Shown as a demo offer with a name of its own."""
+        number = next(_numbers)
+        now_ms = int(time.time() * 1000)
+        terms = offers.Terms(
+            offer=f"sale{number}-{sku}",
+            version=1,
+            epoch=1,
+            state="open",
+            starts_at_ms=now_ms + int(starts_in_s * 1000),
+            ends_at_ms=now_ms + 3_600_000,
+            price=9900,
+            limit=limit,
+            pay_within_ms=900_000,
+            card={"name": f"Kettle {number}", "sku": sku, "original_price": 15000, "currency": "CNY", "demo": True}
+            | card,
+        )
+        client = self.redis.client()
+        offers.publish(client, terms, seed=stock, lease_ms=Settings().lease_ms)
+        client.close()
+        return terms.offer
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    redis = RedisServer(tmp_path_factory.mktemp("browser-redis"))
+    redis.start()
+    port, metrics = free_port(), free_port()
+    log = tmp_path_factory.mktemp("gateway") / "gateway.log"
+    with log.open("wb") as errors:
+        process = subprocess.Popen(
+            [*SECKILL, "gateway", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"],
+            env=environment(
+                SECKILL_REDIS_URL=redis.url,
+                SECKILL_TOKEN_SECRET=SECRET,
+                SECKILL_ADMIN_KEY="browser-tests-admin-key-0123456789abc",
+                SECKILL_METRICS_BIND=f"127.0.0.1:{metrics}",
+                SECKILL_TIMEZONE="Asia/Taipei",
+                SECKILL_CORS_ORIGINS=SHOP,
+                SECKILL_ORDERS_URL="http://127.0.0.1:1",
+                SECKILL_DEMO="1",
+            ),
+            stderr=errors,
+        )
+    url = f"http://127.0.0.1:{port}"
+
+    def ready() -> bool:
+        assert process.poll() is None, log.read_text()
+        return ask(f"{url}/readyz")[0] == 200
+
+    try:
+        wait_until(ready, within_s=20, what="the gateway")
+        yield Gateway(url, redis)
+    finally:
+        process.terminate()
+        process.wait()
+        redis.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    binary = next(filter(None, map(shutil.which, names)), None) or need("Chromium")
+    with sync_playwright() as playwright:
+        # Containers give root no namespaces for the sandbox.
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=binary, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What browsers said on their consoles; a test that expects some takes them out."""
+    return []
+
+
+@pytest.fixture
+def visit(browser: Browser, complaints: list[str]) -> Iterator[Callable[..., Page]]:
+    """Open a fresh browser for one shopper; `locale`, `viewport` and so on as Playwright has them."""
+    contexts: list[BrowserContext] = []
+
+    def open_context(**options: Any) -> Page:
+        context = browser.new_context(**{"locale": "en-US", "viewport": {"width": 1280, "height": 900}} | options)
+        context.set_default_timeout(8000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        return page
+
+    yield open_context
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture(scope="session")
+def static() -> Path:
+    """The folder of the page's files."""
+    return Path(__file__).parents[2] / "gateway" / "web" / "static"

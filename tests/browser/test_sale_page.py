@@ -1,0 +1,415 @@
+"""The sale page as shoppers meet it: a real gateway, a real Redis, a real browser."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, Route, expect
+
+from gateway import tokens
+from tests.browser.conftest import SECRET, SHOP, Gateway
+
+pytestmark = pytest.mark.browser
+
+TRANSFER_MAX_BYTES = 50 * 1024
+Visit = Callable[..., Page]
+
+
+def card(page: Page, offer: str) -> Locator:
+    return page.locator(f'[data-offer="{offer}"]')
+
+
+def buy_button(page: Page, offer: str) -> Locator:
+    return card(page, offer).locator("button.buy")
+
+
+def says(page: Page, offer: str) -> Locator:
+    return card(page, offer).locator("p.says")
+
+
+def shop_as(page: Page, gateway: Gateway, name: str) -> None:
+    page.goto(gateway.url)
+    page.click("#shopper")
+    page.get_by_role("button", name=name, exact=True).click()
+    expect(page.locator("#shopper")).to_contain_text(name)
+
+
+@pytest.fixture
+def forgiving(complaints: list[str]) -> Callable[[], None]:
+    """Forget what the browser said about replies that a test broke on purpose, or that say no."""
+
+    def forgive() -> None:
+        complaints[:] = [text for text in complaints if "Failed to load resource" not in text]
+
+    return forgive
+
+
+def test_a_shopper_buys_and_the_next_one_hears_sold_out(gateway: Gateway, visit: Visit) -> None:
+    # Given one unit, and two shoppers who look at it
+    offer = gateway.offer(stock=1)
+    amy, ben = visit(), visit()
+    shop_as(amy, gateway, "Amy")
+    shop_as(ben, gateway, "Ben")
+    expect(card(ben, offer).locator(".left")).to_have_text("1 of 1 left")
+
+    # When Amy buys
+    buy_button(amy, offer).click()
+
+    # Then she holds a ticket with all that a winner must know
+    ticket = card(amy, offer).locator(".ticket")
+    expect(ticket.locator("code")).to_have_text(re.compile(r"\S{8,}"))
+    order_no = ticket.locator("code").inner_text()
+    expect(ticket.locator(".stub b")).to_have_text("1")
+    expect(ticket).to_contain_text("¥99.00")
+    expect(ticket.locator(".digits")).to_have_text(re.compile(r"^1[45]:\d\d$"))
+    expect(ticket.locator("h4")).to_be_focused()
+    expect(buy_button(amy, offer)).to_be_hidden()
+    # and Ben's page learns it without being reloaded
+    expect(buy_button(ben, offer)).to_have_text("Sold out")
+    expect(buy_button(ben, offer)).to_have_attribute("aria-disabled", "true")
+    expect(card(ben, offer).locator(".left")).to_have_text("0 of 1 left")
+
+    # When Amy reloads, then the same ticket is there again
+    amy.reload()
+    expect(card(amy, offer).locator(".ticket code")).to_have_text(order_no)
+    # and when another shopper takes her place, it is not
+    amy.click("#shopper")
+    amy.get_by_role("button", name="Ben", exact=True).click()
+    expect(card(amy, offer).locator(".ticket")).to_have_count(0)
+
+
+def test_a_click_on_a_page_that_is_behind_is_told_sold_out(
+    gateway: Gateway, visit: Visit, forgiving: Callable[[], None]
+) -> None:
+    # Given a page whose live figures do not arrive
+    offer = gateway.offer(stock=1)
+    behind, ahead = visit(), visit()
+    behind.route("**/events", lambda route: route.abort())
+    shop_as(behind, gateway, "Amy")
+    shop_as(ahead, gateway, "Ben")
+    buy_button(ahead, offer).click()
+    expect(card(ahead, offer).locator(".ticket")).to_be_visible()
+
+    # When its shopper clicks, then the outcome is told in words
+    expect(buy_button(behind, offer)).to_have_text("Buy now")
+    buy_button(behind, offer).click()
+    expect(says(behind, offer)).to_have_text("Sold out. Every unit has found a buyer.")
+    expect(buy_button(behind, offer)).to_have_text("Sold out")
+    forgiving()
+
+
+def test_the_countdown_follows_the_server_and_opens_the_sale(gateway: Gateway, visit: Visit) -> None:
+    # Given a sale that opens in five seconds, and a device whose clock is an hour wrong
+    offer = gateway.offer(starts_in_s=5)
+    page = visit()
+    page.add_init_script("const now = Date.now; Date.now = () => now() + 3600e3;")
+    shop_as(page, gateway, "Chloe")
+    expect(card(page, offer)).to_have_attribute("data-phase", "upcoming")
+    expect(card(page, offer).locator(".timer")).to_have_text(
+        re.compile(r"^Opens in\s*000[0-5]$|^Opens in\s*00000[0-5]$")
+    )
+    expect(buy_button(page, offer)).to_have_attribute("aria-disabled", "true")
+
+    # When the time has come, then the same button in the same place sells, without a reload
+    place = buy_button(page, offer).bounding_box()
+    expect(buy_button(page, offer)).to_have_attribute("aria-disabled", "false", timeout=8000)
+    opened = buy_button(page, offer).bounding_box()
+    assert place is not None
+    assert opened is not None
+    assert abs(place["y"] - opened["y"]) < 60
+    buy_button(page, offer).click()
+    expect(card(page, offer).locator(".ticket")).to_be_visible()
+
+
+def test_a_purchase_needs_no_mouse(gateway: Gateway, visit: Visit) -> None:
+    offer = gateway.offer()
+    page = visit()
+    page.goto(gateway.url)
+    expect(buy_button(page, offer)).to_have_text("Pick a name to buy")
+
+    def tab_to(target: Locator) -> None:
+        for _ in range(200):
+            page.keyboard.press("Tab")
+            if target.evaluate("element => element === document.activeElement"):
+                return
+        pytest.fail("the keyboard does not reach it")
+
+    # Given a shopper who chose a name with the keyboard
+    tab_to(buy_button(page, offer))
+    page.keyboard.press("Enter")
+    expect(page.locator("#who")).to_be_visible()
+    tab_to(page.locator("#who-name"))
+    page.keyboard.type("Dora")
+    page.keyboard.press("Enter")
+    expect(page.locator("#shopper")).to_have_text("Shopping as Dora")
+    # and whose focus went back to where it was, visibly
+    expect(buy_button(page, offer)).to_be_focused()
+    assert buy_button(page, offer).evaluate("element => getComputedStyle(element).outlineStyle") == "solid"
+
+    # When they press the button, then the ticket is there and has the focus
+    page.keyboard.press("Enter")
+    expect(card(page, offer).locator(".ticket h4")).to_be_focused()
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-TW"])
+def test_a_phone_never_scrolls_sideways(gateway: Gateway, visit: Visit, locale: str) -> None:
+    offer = gateway.offer(limit=3, name="Averyveryverylongnamewithoutanyspaces kettle", slogan="x" * 90)
+    page = visit(locale=locale, viewport={"width": 360, "height": 780}, color_scheme="dark")
+    shop_as(page, gateway, "Emma")
+
+    def width() -> int:
+        return int(page.evaluate("document.documentElement.scrollWidth"))
+
+    assert width() == 360
+    buy_button(page, offer).click()
+    expect(card(page, offer).locator(".ticket")).to_be_visible()
+    assert width() == 360
+    page.click("#shopper")
+    assert width() == 360
+
+
+def test_the_page_speaks_the_browser_s_language_and_the_other_one(gateway: Gateway, visit: Visit) -> None:
+    offer = gateway.offer()
+    page = visit(locale="zh-TW")
+    page.goto(gateway.url)
+
+    expect(page.locator("h1")).to_have_text("限時秒殺")
+    expect(page.locator("html")).to_have_attribute("lang", "zh-Hant")
+    expect(buy_button(page, offer)).to_have_text("選名字後購買")
+    expect(card(page, offer).locator(".off")).to_have_text("省 34%")
+    assert not re.search(r"\{\w+\}|[a-z]+\.[a-z_]+", page.locator("main").inner_text())
+
+    page.get_by_role("button", name="English").click()
+    expect(page.locator("h1")).to_have_text("Flash sale")
+    expect(buy_button(page, offer)).to_have_text("Pick a name to buy")
+    page.reload()
+    expect(page.locator("h1")).to_have_text("Flash sale")
+
+
+def test_a_visit_is_small_and_asks_nobody_else(gateway: Gateway, visit: Visit) -> None:
+    gateway.offer()
+    page = visit()
+    asked: dict[str, str] = {}
+    sizes: dict[str, int] = {}
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+    network.on(
+        "Network.requestWillBeSent", lambda event: asked.update({event["requestId"]: event["request"]["url"]})
+    )
+    network.on(
+        "Network.loadingFinished", lambda event: sizes.update({event["requestId"]: event["encodedDataLength"]})
+    )
+
+    shop_as(page, gateway, "Amy")
+    page.wait_for_load_state("load")
+
+    assert [url for url in asked.values() if not url.startswith(f"{gateway.url}/")] == []
+    files = [number for number, url in asked.items() if "/static/" in url or url == f"{gateway.url}/"]
+    assert len(files) > 5
+    assert sum(sizes[number] for number in files) <= TRANSFER_MAX_BYTES
+
+
+def test_several_units_are_bought_up_to_the_limit(gateway: Gateway, visit: Visit) -> None:
+    offer = gateway.offer(limit=3, stock=9)
+    page = visit()
+    shop_as(page, gateway, "Ben")
+
+    card(page, offer).get_by_role("button", name="One more").click()
+    expect(card(page, offer).get_by_role("spinbutton", name="Quantity")).to_have_value("2")
+    buy_button(page, offer).click()
+    expect(card(page, offer).locator(".stub b")).to_have_text("1 · 2")
+    expect(card(page, offer).locator(".ticket")).to_contain_text("¥198.00")
+
+    # One is left of the limit; after it there is nothing more to press.
+    expect(buy_button(page, offer)).to_have_text("Buy more")
+    buy_button(page, offer).click()
+    expect(card(page, offer).locator(".ticket")).to_have_count(2)
+    expect(buy_button(page, offer)).to_be_hidden()
+
+
+def test_a_lost_reply_is_cleared_up_by_asking(
+    gateway: Gateway, visit: Visit, forgiving: Callable[[], None]
+) -> None:
+    # Given a connection that breaks after the gateway has sold
+    offer = gateway.offer(limit=2)
+    page = visit()
+    shop_as(page, gateway, "Chloe")
+
+    def lose(route: Route) -> None:
+        if route.request.method == "POST":
+            route.fetch()
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route(f"**/seckill/{offer}", lose)
+    buy_button(page, offer).click()
+
+    # Then the page says that it does not know, asks, and shows the ticket
+    expect(says(page, offer)).to_contain_text("We are checking")
+    expect(card(page, offer).locator(".ticket")).to_have_count(1)
+    forgiving()
+
+
+def answer(outcome: str, status: int, **fields: object) -> Callable[[Route], None]:
+    body = json.dumps({"outcome": outcome, **fields})
+    headers = {"Retry-After": "1", "Content-Type": "application/json"}
+    return lambda route: route.fulfill(status=status, headers=headers, body=body)
+
+
+REFUSALS: list[tuple[str, int, dict[str, object], str]] = [
+    ("limit_reached", 409, {"limit": 1, "held": 1}, "The limit is 1"),
+    ("ended", 410, {"ended_at": "2026-01-01T12:00:00+08:00"}, "ended Jan 1, 12:00"),
+    ("paused", 403, {}, "paused"),
+    ("not_eligible", 403, {}, "other members"),
+    ("not_started", 403, {"starts_at": "2099-01-01T12:00:00+08:00"}, "opens Jan 1, 12:00"),
+    ("rate_limited", 429, {"retry_after_ms": 60000}, "in 60 s"),
+    ("busy", 503, {}, "Nothing was bought"),
+    ("unavailable", 503, {}, "Nothing was bought"),
+    ("not_found", 404, {"detail": "x"}, "does not exist"),
+    ("bad_request", 400, {"detail": "a reason"}, "a reason"),
+    ("sold_out", 409, {"left": 0, "may_return_at": "2099-01-01T12:00:00+08:00"}, "may come back"),
+    ("unheard_of", 418, {"detail": "teapot"}, "teapot"),
+]
+
+
+def test_every_refusal_is_told_in_words(gateway: Gateway, visit: Visit, forgiving: Callable[[], None]) -> None:
+    told = [(gateway.offer(), *refusal) for refusal in REFUSALS]
+    page = visit()
+    shop_as(page, gateway, "David")
+
+    for offer, outcome, status, fields, words in told:
+        page.route(f"**/seckill/{offer}", answer(outcome, status, **fields))
+        buy_button(page, offer).click()
+        expect(says(page, offer)).to_contain_text(words)
+    forgiving()
+
+
+def test_unknown_is_settled_and_the_retry_keeps_its_key(
+    gateway: Gateway, visit: Visit, forgiving: Callable[[], None]
+) -> None:
+    # Given a gateway that cannot tell what became of the first click
+    offer = gateway.offer(limit=2)
+    page = visit()
+    shop_as(page, gateway, "Amy")
+    keys: list[str] = []
+
+    def first_unknown(route: Route) -> None:
+        if route.request.method != "POST":
+            return route.continue_()
+        keys.append(route.request.headers["idempotency-key"])
+        if len(keys) == 1:
+            return answer("unknown", 504, settled_at="2026-01-01T00:00:00Z")(route)
+        return route.continue_()
+
+    page.route(f"**/seckill/{offer}", first_unknown)
+    buy_button(page, offer).click()
+    expect(says(page, offer)).to_contain_text("nothing was bought")
+
+    # When the shopper tries again, then it is the same attempt; the purchase after it is another
+    expect(buy_button(page, offer)).to_have_text("Try again")
+    buy_button(page, offer).click()
+    expect(card(page, offer).locator(".ticket")).to_have_count(1)
+    buy_button(page, offer).click()
+    expect(card(page, offer).locator(".ticket")).to_have_count(2)
+    assert keys[0] == keys[1] != keys[2]
+    forgiving()
+
+
+def test_busy_is_tried_again_only_when_asked_to(
+    gateway: Gateway, visit: Visit, forgiving: Callable[[], None]
+) -> None:
+    offer = gateway.offer()
+    page = visit()
+    shop_as(page, gateway, "Ben")
+    clicks: list[str] = []
+
+    def busy_twice(route: Route) -> None:
+        if route.request.method != "POST":
+            return route.continue_()
+        clicks.append(route.request.url)
+        return answer("busy", 503)(route) if len(clicks) <= 2 else route.continue_()
+
+    page.route(f"**/seckill/{offer}", busy_twice)
+    buy_button(page, offer).click()
+    expect(buy_button(page, offer)).to_have_text("Try again")
+    expect(buy_button(page, offer)).to_have_attribute("aria-disabled", "false")
+    assert len(clicks) == 1
+
+    page.get_by_role("button", name="Keep trying for me").click()
+    expect(card(page, offer).locator(".ticket")).to_be_visible()
+    assert len(clicks) == 3
+    forgiving()
+
+
+def shop_token(sub: str) -> str:
+    return tokens.mint(SECRET.encode(), sub, ttl_s=600)
+
+
+def test_a_token_in_the_fragment_is_used_and_leaves_no_trace(gateway: Gateway, visit: Visit) -> None:
+    offer = gateway.offer()
+    page = visit()
+    token = shop_token("grace h. & co")
+    page.goto(f"{gateway.url}/#token={token}")
+
+    expect(page.locator("#shopper")).to_contain_text("grace h. & co")
+    assert page.url == f"{gateway.url}/"
+    buy_button(page, offer).click()
+    expect(card(page, offer).locator(".ticket")).to_be_visible()
+    kept = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
+    assert token not in kept
+
+
+def test_a_token_is_taken_from_the_shop_s_window_only(gateway: Gateway, visit: Visit) -> None:
+    # Given a shop that frames the sale page and answers its call with a token
+    offer = gateway.offer()
+    page = visit()
+    script = """addEventListener("message", ({data, source, origin}) => {
+      if (data.type === "seckill.ready") source.postMessage({type: "seckill.token", token: TOKEN}, origin);
+    })""".replace("TOKEN", json.dumps(shop_token("heidi")))
+    html = f"<iframe src='{gateway.url}/' style='width:100%;height:900px'></iframe><script>{script}</script>"
+    page.route(f"{SHOP}/**", lambda route: route.fulfill(body=html, content_type="text/html"))
+    page.goto(f"{SHOP}/")
+    inside = page.frame_locator("iframe")
+    expect(inside.locator("#shopper")).to_contain_text("heidi")
+    inside.locator(f'[data-offer="{offer}"] button.buy').click()
+    expect(inside.locator(f'[data-offer="{offer}"] .ticket')).to_be_visible()
+
+    # When a window of another origin sends one, then it is not heard
+    alone = visit()
+    alone.goto(gateway.url)
+    expect(buy_button(alone, offer)).to_be_visible()
+    alone.evaluate("token => postMessage({type: 'seckill.token', token}, '*')", shop_token("mallory"))
+    alone.evaluate("new Promise(resolve => setTimeout(resolve))")
+    expect(alone.locator("#shopper")).to_have_text("Pick a name")
+
+
+def test_without_a_shopper_the_page_says_where_to_sign_in(gateway: Gateway, visit: Visit) -> None:
+    offer = gateway.offer()
+    page = visit()
+
+    def no_demo(route: Route) -> None:
+        reply = route.fetch()
+        route.fulfill(response=reply, json=reply.json() | {"demo": False})
+
+    page.route("**/config.json", no_demo)
+    page.goto(gateway.url)
+
+    expect(page.locator("#notice")).to_contain_text("open this page from the shop")
+    expect(buy_button(page, offer)).to_have_text("Sign in at the shop")
+    expect(buy_button(page, offer)).to_have_attribute("aria-disabled", "true")
+    expect(page.locator("#shopper")).to_be_hidden()
+
+
+def test_what_operators_type_is_only_ever_text(gateway: Gateway, visit: Visit) -> None:
+    name = "<img src=x onerror=alert(1)>"
+    offer = gateway.offer(name=name, slogan="<b>bold</b>", image="javascript:alert(1)")
+    page = visit()
+    page.goto(gateway.url)
+
+    expect(card(page, offer).locator("h3")).to_have_text(name)
+    expect(card(page, offer).locator("img")).to_have_count(0)
+    expect(card(page, offer).locator(".slogan")).to_have_text("<b>bold</b>")
