@@ -11,7 +11,7 @@ from typing import Any
 
 import gateway
 from gateway import lifeline
-from gateway.errors import SeckillError
+from gateway.errors import SeckillError, SettingsError
 from gateway.settings import Settings
 
 DATA_DEFAULT = Path("seckill-data")
@@ -132,9 +132,19 @@ def _token(chosen: argparse.Namespace) -> int:
 
 
 def _migrate(_chosen: argparse.Namespace) -> int:
+    from alembic.util import CommandError
+    from sqlalchemy.exc import SQLAlchemyError
+
     from admin import migrations
 
-    migrations.upgrade(Settings.from_env().database_url)
+    settings = Settings.from_env()
+    try:
+        migrations.upgrade(settings.database_url)
+    except (SQLAlchemyError, ImportError) as error:
+        first_line = str(error).partition("\n")[0]
+        raise SettingsError(f"SECKILL_DATABASE_URL cannot be used: {first_line}") from error
+    except CommandError as error:
+        raise SettingsError(f"the database was migrated by another version of seckill: {error}") from error
     return 0
 
 
