@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from loadtest.checks import OfferFacts, Order
 from loadtest.errors import ApiError
@@ -56,15 +55,16 @@ def listings(api: OperatorsApi, offers: Iterable[str]) -> dict[str, Listing]:
 
 
 def stock_and_left(api: OperatorsApi, listing: Listing) -> tuple[int, int]:
-    """Units on sale and units free now, as the report has them."""
-    return _figures(api.report(listing.code), listing)
+    """Units on sale and units free now, as Redis has them.
 
-
-def _figures(report: dict[str, Any], listing: Listing) -> tuple[int, int]:
-    for item in report["seckill"]["items"]:
-        if item["sku"] == listing.sku:
-            return int(item["stock"]), int(item["left"])
-    raise ApiError(f"the report of {listing.code} lacks {listing.sku}", 200, report)
+    Raises:
+        ApiError: the report lacks the offer, or was made without asking Redis.
+    """
+    report = api.report(listing.code)
+    for line in report["offers"] if report["live"] else ():
+        if line["offer"] == listing.offer:
+            return int(line["stock"]), int(line["left"])
+    raise ApiError(f"the report of {listing.code} does not tell about {listing.offer}", 200, report)
 
 
 def facts(api: OperatorsApi, listing: Listing) -> OfferFacts:

@@ -12,7 +12,8 @@ from loadtest.processes import ROOT
 PROGRAM = """
 import json
 from loadtest.shapes import SHAPES
-print(json.dumps({name: [shape().users_at(second) for second in (0, 20, 59, 60)] for name, shape in SHAPES.items()}))
+seconds = (0, 20, 59, 60)
+print(json.dumps({name: [shape().users_at(each) for each in seconds] for name, shape in SHAPES.items()}))
 """
 
 
