@@ -1,0 +1,100 @@
+"""The sidecar as an ASGI application."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import TypedDict
+
+import orjson
+from pydantic import BaseModel, ConfigDict
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.responses import Response
+
+from admin import openapi, problems, readiness
+from admin.audit import routes as audit
+from admin.campaigns import routes as campaigns
+from admin.campaigns.publisher import Publisher
+from admin.catalog import routes as catalog
+from admin.orders import routes as orders
+from admin.resources import Resources
+from admin.routing import Call, Endpoint, routes
+from admin.security import BearerKeys, NoStore
+from gateway.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+
+class State(TypedDict):
+    """What lives as long as the application, and every request can reach."""
+
+    resources: Resources
+    publisher: Publisher
+
+
+class OpenApi(BaseModel):
+    """The OpenAPI 3.1 document."""
+
+    model_config = ConfigDict(extra="allow")
+
+    openapi: str
+
+
+@cache
+def _document() -> bytes:
+    return orjson.dumps(openapi.document(ENDPOINTS))
+
+
+def _openapi(_call: Call) -> Response:
+    return Response(_document(), media_type="application/json")
+
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *catalog.ENDPOINTS,
+    *campaigns.ENDPOINTS,
+    *orders.ENDPOINTS,
+    *audit.ENDPOINTS,
+    *readiness.ENDPOINTS,
+    Endpoint("GET", "/admin/api/openapi.json", "read_openapi", "This document", _openapi, OpenApi, public=True),
+)
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The application; stores are opened when it starts and closed when it stops.
+
+    Raises:
+        SettingsError: there is no admin key.
+    """
+    settings.require("admin_key")
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[State]:
+        resources = Resources.open(settings)
+        publisher = Publisher(resources)
+        publisher.start()
+        try:
+            yield {"resources": resources, "publisher": publisher}
+        finally:
+            await run_in_threadpool(publisher.stop)
+            resources.close()
+
+    app = Starlette(
+        routes=routes(ENDPOINTS, settings.admin_body_max_bytes),
+        middleware=[
+            Middleware(NoStore),
+            Middleware(
+                BearerKeys,
+                keys=settings.admin_key,
+                public=frozenset(each.path for each in ENDPOINTS if each.public),
+            ),
+        ],
+        exception_handlers={HTTPException: problems.handle},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    return app

@@ -1,0 +1,1 @@
+"""Campaigns: set up, published as offers, watched and stopped."""

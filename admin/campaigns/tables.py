@@ -1,0 +1,83 @@
+"""Tables of campaigns. What an offer should be is in the ledger's `offers`; these say why.
+
+State is derived from flags and the window, and never stored.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+)
+
+from gateway.orders.tables import metadata
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("code", String(40), primary_key=True),
+    Column("type", String(32), nullable=False),
+    Column("starts_at_ms", BigInteger),
+    Column("ends_at_ms", BigInteger),
+    Column("priority", Integer, nullable=False),
+    # Texts, audience, rule and whatever else the type has, as the operator gave them.
+    Column("terms", JSON, nullable=False),
+    Column("draft", Boolean, nullable=False),
+    Column("paused", Boolean, nullable=False, default=False),
+    Column("terminated_at_ms", BigInteger),
+    Column("archived", Boolean, nullable=False, default=False),
+    # Deleted, while its offers are still being taken out of Redis.
+    Column("removing", Boolean, nullable=False, default=False),
+    Column("demo", Boolean, nullable=False, default=False),
+    Column("revision", Integer, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("updated_at_ms", BigInteger, nullable=False),
+    Index("ix_campaigns_created", "created_at_ms", "code"),
+)
+
+campaign_items = Table(
+    "campaign_items",
+    metadata,
+    Column("campaign", String(40), ForeignKey("campaigns.code"), primary_key=True),
+    Column("sku", String(64), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("terms", JSON, nullable=False),
+    # Taken off the list while running: its offer is terminated and kept.
+    Column("removed", Boolean, nullable=False, default=False),
+    # Unsold units that went back to the product's free stock after the end, and whether that is final.
+    Column("returned", BigInteger, nullable=False, default=0),
+    Column("settled", Boolean, nullable=False, default=False),
+    CheckConstraint("returned >= 0", name="returned"),
+)
+
+OPERATION_STATES = ("pending", "applied", "refused")
+
+stock_operations = Table(
+    "stock_operations",
+    metadata,
+    Column("operation_id", String(160), primary_key=True),
+    Column("offer", String(120), nullable=False, index=True),
+    Column("epoch", Integer, nullable=False),
+    Column("delta", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    # The answer, once there is one: stock and left after it, or the lowest stock a cut could have reached.
+    Column("stock", BigInteger),
+    Column("left", BigInteger),
+    Column("lowest", BigInteger),
+    Column("created_at_ms", BigInteger, nullable=False),
+)
+
+offer_removals = Table(
+    "offer_removals",
+    metadata,
+    Column("offer", String(120), ForeignKey("offers.id"), primary_key=True),
+    Column("requested_at_ms", BigInteger, nullable=False),
+)

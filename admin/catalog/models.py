@@ -1,0 +1,117 @@
+"""Products as operators send and see them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from admin.inputs import (
+    ONE_LINE,
+    PARAGRAPHS,
+    UNSET,
+    Image,
+    Input,
+    Money,
+    QueryFlag,
+    QueryText,
+    Sku,
+    Stock,
+    refuse,
+)
+from admin.paging import Page
+
+
+def _distinct(tags: list[str]) -> list[str]:
+    if len(set(tags)) != len(tags):
+        raise refuse("repeated", "each tag once")
+    return tags
+
+
+Name = Annotated[str, Field(min_length=1, max_length=200), ONE_LINE]
+Category = Annotated[str, Field(min_length=1, max_length=64), ONE_LINE]
+Tag = Annotated[str, Field(min_length=1, max_length=40), ONE_LINE]
+Tags = Annotated[list[Tag], Field(max_length=20), AfterValidator(_distinct)]
+Description = Annotated[str, Field(max_length=20_000), PARAGRAPHS]
+
+
+class Membership(Input):
+    """What a paid purchase makes the buyer."""
+
+    level: int = Field(ge=1, le=1000)
+    days: int = Field(ge=1, le=36_500, description="civil days")
+
+
+class ProductInput(Input):
+    """A new product."""
+
+    sku: Sku
+    name: Name
+    price: Money
+    cost: Money | None = None
+    stock: Stock = 0
+    category: Category | None = None
+    tags: Tags = Field(default_factory=list)
+    image: Image | None = None
+    description: Description | None = None
+    gift_only: bool = False
+    on_sale: bool = True
+    membership: Membership | None = None
+
+
+class ProductChange(Input):
+    """What changes; what is left out stays. The SKU never changes."""
+
+    name: Name = UNSET
+    price: Money = UNSET
+    cost: Money | None = None
+    stock: Stock = UNSET
+    category: Category | None = None
+    tags: Tags = UNSET
+    image: Image | None = None
+    description: Description | None = None
+    gift_only: bool = UNSET
+    on_sale: bool = UNSET
+    membership: Membership | None = None
+
+
+class Product(BaseModel):
+    """A product. `free` units are neither promised to a campaign nor held by an order."""
+
+    sku: str
+    name: str
+    price: int
+    cost: int | None
+    stock: int
+    reserved: int
+    free: int
+    category: str | None
+    tags: list[str]
+    image: str | None
+    description: str | None
+    gift_only: bool
+    on_sale: bool
+    membership: Membership | None
+    revision: int
+    created_at: str
+    updated_at: str
+
+
+class ProductFilter(Page):
+    """Which products to show."""
+
+    category: QueryText | None = None
+    on_sale: QueryFlag | None = None
+
+
+class ProductPage(BaseModel):
+    """Products by SKU."""
+
+    items: list[Product]
+    next: str | None
+
+
+class Deleted(BaseModel):
+    """What is gone."""
+
+    deleted: str

@@ -1,0 +1,208 @@
+"""Products: make, read, change, delete; and the reservation of their stock by campaigns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, exists, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from admin.audit import service as audit
+from admin.catalog.models import Membership, Product, ProductChange, ProductFilter, ProductInput, ProductPage
+from admin.catalog.tables import products
+from admin.errors import Conflict, Invalid, NotFound, StaleRevision
+from admin.inputs import check
+from admin.paging import read_cursor, split, write_cursor
+from admin.resources import Resources
+from gateway.orders.database import now_ms, reading, writing
+from gateway.orders.tables import offers, orders
+
+LIVE_STATUSES = ("pending", "paid", "shipped", "refunding")
+"""Orders that still need their product."""
+
+
+def create(resources: Resources, body: object, *, actor: str) -> Product:
+    """Make a product.
+
+    Raises:
+        Invalid: with every problem of the input.
+        Conflict: the SKU is taken.
+    """
+    given = check(ProductInput, body)
+    try:
+        with writing(resources.engine) as connection:
+            now = now_ms(connection)
+            values = {**given.model_dump(), "reserved": 0, "revision": 1}
+            connection.execute(insert(products).values(**values, created_at_ms=now, updated_at_ms=now))
+            product = _view(resources, _row(connection, given.sku))
+            audit.record(connection, actor, "create", "product", given.sku, after=product.model_dump())
+    except IntegrityError as error:
+        raise Conflict(f"there is already a product {given.sku}", code="sku_taken", field="sku") from error
+    return product
+
+
+def read(resources: Resources, sku: str) -> Product:
+    """One product.
+
+    Raises:
+        NotFound: there is none with this SKU.
+    """
+    with reading(resources.engine) as connection:
+        return _view(resources, _row(connection, sku))
+
+
+def page(resources: Resources, wanted: ProductFilter) -> ProductPage:
+    """A page of products by SKU.
+
+    Raises:
+        Invalid: the cursor is not one of this list.
+    """
+    position = read_cursor(wanted.cursor, str)
+    statement = select(products).order_by(products.c.sku).limit(wanted.limit + 1)
+    if position is not None:
+        statement = statement.where(products.c.sku > position[0])
+    if wanted.category is not None:
+        statement = statement.where(products.c.category == wanted.category)
+    if wanted.on_sale is not None:
+        statement = statement.where(products.c.on_sale == wanted.on_sale)
+    with reading(resources.engine) as connection:
+        rows = connection.execute(statement).all()
+    shown, last = split(rows, wanted.limit)
+    return ProductPage(
+        items=[_view(resources, row) for row in shown],
+        next=write_cursor(last.sku) if last is not None else None,
+    )
+
+
+def change(resources: Resources, sku: str, body: object, *, actor: str, if_match: int | None = None) -> Product:
+    """Change some fields of a product.
+
+    Raises:
+        NotFound, StaleRevision: there is none, or it was changed in between.
+        Invalid: with every problem of the input.
+        Conflict: the new stock is below what is reserved.
+    """
+    given = check(ProductChange, body)
+    # Membership is stored as JSON, so it is dumped; only what was sent is changed.
+    values = given.model_dump(include=given.model_fields_set)
+    with writing(resources.engine) as connection:
+        row = _row(connection, sku, lock=True)
+        _check_revision(row, if_match)
+        if values.get("stock", row.reserved) < row.reserved:
+            raise Conflict(
+                f"{row.reserved} units of {sku} are promised to campaigns and orders",
+                code="below_reserved",
+                field="stock",
+                lowest=row.reserved,
+            )
+        before = _view(resources, row).model_dump()
+        connection.execute(
+            update(products)
+            .where(products.c.sku == sku)
+            .values(**values, revision=products.c.revision + 1, updated_at_ms=now_ms(connection))
+        )
+        product = _view(resources, _row(connection, sku))
+        audit.record(connection, actor, "change", "product", sku, before=before, after=product.model_dump())
+    return product
+
+
+def remove(resources: Resources, sku: str, *, actor: str, if_match: int | None = None) -> None:
+    """Delete a product that nothing needs any more.
+
+    Raises:
+        NotFound, StaleRevision: there is none, or it was changed in between.
+        Conflict: an offer or an order still needs it.
+    """
+    with writing(resources.engine) as connection:
+        row = _row(connection, sku, lock=True)
+        _check_revision(row, if_match)
+        now = now_ms(connection)
+        offered = offers.c.sku == sku, offers.c.state != "terminated", offers.c.ends_at_ms > now
+        ordered = orders.c.sku == sku, orders.c.status.in_(LIVE_STATUSES)
+        if (
+            row.reserved
+            or connection.execute(select(or_(exists().where(*offered), exists().where(*ordered)))).scalar_one()
+        ):
+            raise Conflict(f"{sku} is in a live offer or order", code="product_in_use")
+        connection.execute(delete(products).where(products.c.sku == sku))
+        before = _view(resources, row).model_dump()
+        audit.record(connection, actor, "delete", "product", sku, before=before)
+
+
+def find(connection: Connection, skus: Iterable[str]) -> dict[str, Row[Any]]:
+    """The products there are among some SKUs."""
+    wanted = sorted(set(skus))
+    found: dict[str, Row[Any]] = {}
+    # In pieces, since databases limit the number of parameters of a statement.
+    for start in range(0, len(wanted), 500):
+        piece = wanted[start : start + 500]
+        for row in connection.execute(select(products).where(products.c.sku.in_(piece))):
+            found[row.sku] = row
+    return found
+
+
+def reserve(connection: Connection, units: Mapping[str, int]) -> list[str]:
+    """Promise units of products' free stock; the SKUs that have too little are returned and left as they are.
+
+    A caller that gets any must roll its transaction back.
+    """
+    short = []
+    for sku in sorted(units):  # always in this order, so that two transactions cannot wait for each other
+        changed = connection.execute(
+            update(products)
+            .where(products.c.sku == sku, products.c.stock - products.c.reserved >= units[sku])
+            .values(reserved=products.c.reserved + units[sku])
+        )
+        if changed.rowcount != 1:
+            short.append(sku)
+    return short
+
+
+def give_back(connection: Connection, units: Mapping[str, int]) -> None:
+    """Take promised units back into the free stock."""
+    for sku in sorted(units):
+        if units[sku]:
+            connection.execute(
+                update(products).where(products.c.sku == sku).values(reserved=products.c.reserved - units[sku])
+            )
+
+
+def not_enough(field: str, free: int) -> Invalid:
+    """The refusal of a reservation."""
+    return Invalid.one(field, "not_enough_stock", f"the product has {free} free units")
+
+
+def _row(connection: Connection, sku: str, *, lock: bool = False) -> Row[Any]:
+    statement = select(products).where(products.c.sku == sku)
+    row = connection.execute(statement.with_for_update() if lock else statement).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no product {sku}")
+    return row
+
+
+def _check_revision(row: Row[Any], if_match: int | None) -> None:
+    if if_match is not None and if_match != row.revision:
+        raise StaleRevision(f"{row.sku} is at revision {row.revision}", revision=row.revision)
+
+
+def _view(resources: Resources, row: Row[Any]) -> Product:
+    return Product(
+        sku=row.sku,
+        name=row.name,
+        price=row.price,
+        cost=row.cost,
+        stock=row.stock,
+        reserved=row.reserved,
+        free=row.stock - row.reserved,
+        category=row.category,
+        tags=row.tags,
+        image=row.image,
+        description=row.description,
+        gift_only=row.gift_only,
+        on_sale=row.on_sale,
+        membership=None if row.membership is None else Membership(**row.membership),
+        revision=row.revision,
+        created_at=resources.iso(row.created_at_ms),
+        updated_at=resources.iso(row.updated_at_ms),
+    )

@@ -1,0 +1,146 @@
+"""The OpenAPI 3.1 document, made from the declared endpoints and their models."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import models_json_schema
+
+from admin.problems import CONTENT_TYPE
+from admin.routing import Endpoint
+from gateway import __version__
+
+_REF = "#/components/schemas/{model}"
+_ALWAYS = (400, 413, 422, 503)
+"""Statuses that any operation may answer."""
+
+
+class FieldProblem(BaseModel):
+    """One broken rule of an input."""
+
+    field: str = Field(description="dotted path, list positions from 0", examples=["items.0.price"])
+    code: str = Field(examples=["not_below_base"])
+    message: str
+
+
+class Problem(BaseModel):
+    """RFC 9457. Further members may name the state, the field or the lowest possible value."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(examples=["urn:seckill:problem:invalid"])
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldProblem] = Field(default_factory=list, description="with status 422: all broken rules")
+
+
+def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
+    """The whole document as JSON."""
+    bodies = {model for each in endpoints if each.body for model in each.body.models}
+    replies = {each.reply for each in endpoints}
+    # Python models of input and output with one name would be told apart by suffixes; ours never share one.
+    ordered = sorted(bodies | replies | {Problem}, key=lambda model: model.__name__)
+    modes: list[Any] = [(model, "validation" if model in bodies else "serialization") for model in ordered]
+    _, definitions = models_json_schema(modes, ref_template=_REF)
+    paths: dict[str, Any] = {}
+    for each in endpoints:
+        paths.setdefault(each.path, {})[each.method.lower()] = _operation(each)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Seckill sidecar",
+            "version": __version__,
+            "description": "The operators' API. Money is in minor units; unknown fields are refused.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": _tidy(definitions["$defs"]),
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{"key": []}],
+    }
+
+
+def _operation(each: Endpoint) -> dict[str, Any]:
+    content: dict[str, Any] = {"application/json": {"schema": _ref(each.reply)}}
+    for media_type in each.other_types:
+        content[media_type] = {"schema": {"type": "string"}}
+    replies: dict[str, Any] = {
+        str(each.status): {"description": HTTPStatus(each.status).phrase, "content": content}
+    }
+    refused = (401, *_ALWAYS) if not each.public else _ALWAYS
+    for status in sorted({*refused, *each.problems}):
+        replies.setdefault(
+            str(status),
+            {
+                "description": HTTPStatus(status).phrase,
+                "content": {CONTENT_TYPE: {"schema": _ref(Problem)}},
+            },
+        )
+    operation: dict[str, Any] = {
+        "operationId": each.name,
+        "summary": each.summary,
+        "tags": [each.tag],
+        "parameters": _parameters(each),
+        "responses": replies,
+    }
+    if each.public:
+        operation["security"] = []
+    if each.body is not None:
+        operation["requestBody"] = _body(each)
+    return operation
+
+
+def _body(each: Endpoint) -> dict[str, Any]:
+    assert each.body is not None
+    models = each.body.models
+    schema = _ref(models[0]) if len(models) == 1 else {"anyOf": [_ref(model) for model in models]}
+    content: dict[str, Any] = {"schema": schema}
+    if each.body.examples:
+        content["examples"] = {name: {"value": value} for name, value in each.body.examples.items()}
+    return {"required": not each.body.optional, "content": {"application/json": content}}
+
+
+def _parameters(each: Endpoint) -> list[dict[str, Any]]:
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)}", each.path)
+    ]
+    if each.method in {"PATCH", "DELETE"}:
+        parameters.append(
+            {
+                "name": "If-Match",
+                "in": "header",
+                "required": False,
+                "description": "the revision you know; a stale one is 412",
+                "schema": {"type": "string"},
+                "example": '"3"',
+            }
+        )
+    schema = _tidy(each.query.model_json_schema(ref_template=_REF))
+    required = schema.get("required", [])
+    for name, about in schema.get("properties", {}).items():
+        parameters.append({"name": name, "in": "query", "required": name in required, "schema": about})
+    return parameters
+
+
+def _ref(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": _REF.format(model=model.__name__)}
+
+
+def _tidy(schema: Any) -> Any:
+    """Without `default: null`, which here means "may be left out", not "null is sent"."""
+    if isinstance(schema, dict):
+        return {
+            name: _tidy(value)
+            for name, value in schema.items()
+            if not (name == "default" and value is None) and not (name == "title" and isinstance(value, str))
+        }
+    if isinstance(schema, list):
+        return [_tidy(value) for value in schema]
+    return schema

@@ -1,0 +1,1 @@
+"""Orders as operators see them, and winners that could not become orders."""

@@ -1,0 +1,163 @@
+"""seckill 秒殺: a limited stock at a low price in a short window, sold only by the gateway."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import Field
+
+from admin.errors import FieldError
+from admin.inputs import Money, Stock
+from admin.promotions import money
+from admin.promotions.model import (
+    ITEMS_MAX,
+    LABEL_WIDTH_MAX,
+    CampaignFields,
+    Item,
+    NewCampaign,
+    Plan,
+    PromotionType,
+    Rule,
+    guard_audience,
+    guard_items,
+    guard_window,
+    missing,
+    width,
+)
+
+LIMIT_MAX = 1000
+"""Most units one shopper may hold of an offer."""
+PAY_WITHIN_MAX_S = 30 * 24 * 3600
+
+
+class SeckillRule(Rule):
+    """The terms of every item that has none of its own."""
+
+    price: Money | None = Field(default=None, description="per unit; each item may have its own")
+    limit_per_shopper: int = Field(default=1, ge=1, le=LIMIT_MAX, description="units")
+    pay_within_s: int = Field(default=900, ge=1, le=PAY_WITHIN_MAX_S, description="seconds")
+    session: Any = Field(default=None, description="not available yet")
+
+
+class SeckillItem(Item):
+    """One product on sale."""
+
+    stock: Stock | None = Field(default=None, description="units, reserved out of the product's free stock")
+    price: Money | None = Field(default=None, description="per unit; the rule's when absent")
+
+
+class SeckillFields(CampaignFields):
+    """What may be changed about a seckill campaign."""
+
+    rule: SeckillRule = Field(default_factory=SeckillRule)
+    items: list[SeckillItem] = Field(default_factory=list, max_length=ITEMS_MAX)
+
+
+class SeckillCampaign(SeckillFields, NewCampaign):
+    """A new seckill campaign. Each item becomes the offer `{code}-{sku}`."""
+
+    type: Literal["seckill"]
+
+
+def _guard(plan: Plan) -> list[FieldError]:
+    errors = [*guard_window(plan), *_unsupported(plan), *guard_audience(plan.fields.audience)]
+    if plan.rule.session is not None:
+        errors.append(FieldError("rule.session", "session_not_available", "there are no sessions yet"))
+    if not plan.items:
+        errors.append(missing("items"))
+    errors += guard_items(plan.items)
+    unpriced = plan.rule.price is None and (not plan.items or any(item.price is None for item in plan.items))
+    if unpriced:
+        errors.append(missing("rule.price"))
+    for index, item in enumerate(plan.items):
+        errors += _guard_item(plan, index, item)
+    return errors
+
+
+def _unsupported(plan: Plan) -> list[FieldError]:
+    # The gateway sells without the database: it knows a shopper by the token's claims, and no orders.
+    names = [
+        name for name in ("channels", "stores", "categories", "exclude", "limits") if getattr(plan.fields, name)
+    ]
+    if plan.fields.audience.new_customer is not None:
+        names.append("audience.new_customer")
+    errors = [
+        FieldError(name, "not_supported_for_seckill", "a seckill campaign cannot have this") for name in names
+    ]
+    if plan.fields.scope != "items":
+        errors.append(FieldError("scope", "not_supported_for_seckill", 'want "items"'))
+    return errors
+
+
+def _guard_item(plan: Plan, index: int, item: SeckillItem) -> list[FieldError]:
+    path = f"items.{index}"
+    errors = []
+    if re.fullmatch(r"[a-z0-9-]+", item.sku) is None:
+        errors.append(FieldError(f"{path}.sku", "sku_not_sellable", "a seckill SKU has only a-z, 0-9 and hyphens"))
+    if item.sku in plan.kept:
+        return errors
+    product = plan.products.get(item.sku)
+    if product is None:
+        return [*errors, FieldError(f"{path}.sku", "unknown_sku", f"there is no product {item.sku}")]
+    price = item.price if item.price is not None else plan.rule.price
+    if price is not None and price >= product.price:
+        where = f"{path}.price" if item.price is not None else "rule.price"
+        errors.append(
+            FieldError(
+                where, "not_below_base", f"{price} is not below the base price of {item.sku}, {product.price}"
+            )
+        )
+    if product.gift_only:
+        errors.append(FieldError(f"{path}.sku", "gift_only", f"{item.sku} is only given as a gift"))
+    if not product.on_sale:
+        errors.append(FieldError(f"{path}.sku", "not_on_sale", f"{item.sku} is not on sale"))
+    if item.stock is None:
+        errors.append(missing(f"{path}.stock"))
+    elif item.stock == 0:
+        errors.append(FieldError(f"{path}.stock", "too_small", "want at least one unit"))
+    elif item.stock > product.free:
+        errors.append(FieldError(f"{path}.stock", "not_enough_stock", f"the product has {product.free} free units"))
+    return errors
+
+
+def _label(rule: SeckillRule, items: Sequence[SeckillItem], currency: str) -> dict[str, str]:
+    own = {item.price if item.price is not None else rule.price for item in items} or {rule.price}
+    prices = sorted(price for price in own if price is not None)
+    words = {"en": "Flash sale", "zh-Hant": "限時秒殺"}
+    if not prices:
+        return words
+    shown = money.show(prices[0], currency)
+    several = len(prices) > 1
+    labels = {
+        "en": f"Flash sale from {shown}" if several else f"Flash sale {shown}",
+        "zh-Hant": f"秒殺價 {shown} 起" if several else f"秒殺價 {shown}",
+    }
+    return {
+        language: label if width(label) <= LABEL_WIDTH_MAX else words[language]
+        for language, label in labels.items()
+    }
+
+
+PROMOTION = PromotionType(
+    name="seckill",
+    fields=SeckillFields,
+    campaign=SeckillCampaign,
+    guard=_guard,
+    label=_label,
+    coupons_allowed=False,
+    raisable=frozenset({"rule.limit_per_shopper"}),
+    example={
+        "type": "seckill",
+        "name": "Noon sale",
+        "code": "noon1121",
+        "starts_at": "2026-11-21T12:00:00+08:00",
+        "ends_at": "2026-11-21T14:00:00+08:00",
+        "priority": 100,
+        "slogan": "Two hours only",
+        "audience": {"kind": "everyone"},
+        "rule": {"price": 9900, "limit_per_shopper": 1, "pay_within_s": 900},
+        "items": [{"sku": "kettle", "stock": 100}, {"sku": "lamp", "stock": 20, "price": 4900}],
+    },
+)

@@ -1,0 +1,61 @@
+"""Alive, and able to do its work; with the reasons when it is not."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.responses import Response
+
+from admin import migrations
+from admin.routing import Call, Endpoint
+from gateway.orders.database import reading
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: str
+
+
+class Readiness(BaseModel):
+    """Whether every part is there; `reasons` is empty when `ready`."""
+
+    ready: bool
+    reasons: list[str]
+
+
+def _alive(_call: Call) -> Health:
+    return Health(status="alive")
+
+
+def _ready(call: Call) -> Response:
+    reasons = []
+    try:
+        with reading(call.resources.engine) as connection:
+            current, newest = migrations.current(connection), migrations.newest()
+        if current != newest:
+            reasons.append(f"the database is at schema {current or 'none'}, not {newest}: run `seckill migrate`")
+    except SQLAlchemyError:
+        reasons.append("the database cannot be reached")
+    try:
+        call.resources.redis.ping()
+    except RedisError:
+        reasons.append("Redis cannot be reached")
+    reasons += call.publisher.complaints()
+    state = Readiness(ready=not reasons, reasons=reasons)
+    return Response(state.model_dump_json(), 200 if state.ready else 503, media_type="application/json")
+
+
+ENDPOINTS = (
+    Endpoint("GET", "/admin/api/healthz", "is_alive", "The process answers", _alive, Health, public=True),
+    Endpoint(
+        "GET",
+        "/admin/api/readyz",
+        "is_ready",
+        "Database, Redis and publisher do their work; 503 with the same body when not",
+        _ready,
+        Readiness,
+        public=True,
+    ),
+)
