@@ -103,9 +103,14 @@ if rate_limit > 0 and not closed then
   end
 end
 
+-- No more freed numbers are read than this batch could take, and the ones it takes are the first of them.
+local demand = #shoppers
+for _, quantity in ipairs(quantities or {}) do
+  demand = demand + math.min(quantity, limit) - 1
+end
 local freed = {}
 if left > 0 and tonumber(offer[11]) > 0 then
-  freed = redis.call('ZRANGE', KEYS[3], 0, left - 1)
+  freed = redis.call('ZRANGE', KEYS[3], 0, math.min(left, demand) - 1)
 end
 local freed_taken = 0
 
@@ -238,7 +243,7 @@ if issued > 0 then
   end
   redis.call('HSET', KEYS[2], unpack(fields))
   if freed_taken > 0 then
-    redis.call('ZREM', KEYS[3], unpack(freed, 1, freed_taken))
+    redis.call('ZREMRANGEBYRANK', KEYS[3], 0, freed_taken - 1)
   end
   redis.call('XADD', KEYS[6], '*', 'offer', offer[14], 'bucket', offer[15], 'epoch', offer[2],
     'count', issued, 'winners', cmsgpack.pack(winners))
