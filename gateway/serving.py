@@ -1,0 +1,55 @@
+"""Running an ASGI app under granian until a signal says stop; the gateway and the sidecar share it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+
+from granian import Granian
+from granian.constants import Interfaces, Loops, RuntimeModes
+from granian.log import LogLevels
+
+from gateway.settings import Settings
+
+FILES_PER_CONNECTION = 2
+
+
+def serve(factory: str, settings: Settings, host: str, port: int, workers: int) -> None:
+    """Serve until SIGTERM or SIGINT; what is in flight is answered first, within `shutdown_timeout_s`.
+
+    Args:
+        factory: ``module:function`` that makes a worker's app, called in the worker.
+        settings: limits on connections and time.
+        host: address to listen on.
+        port: TCP port.
+        workers: processes; one that dies is replaced.
+    """
+    # Workers are born fresh: a fork would copy the locks of this process's threads.
+    multiprocessing.set_start_method("spawn", force=True)
+    _raise_file_limit(settings.connections_max * FILES_PER_CONNECTION)
+    Granian(
+        factory,
+        factory=True,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGI,
+        workers=workers,
+        loop=Loops.uvloop,
+        # One runtime thread per worker: the work is Python's, more threads only contend.
+        runtime_mode=RuntimeModes.st,
+        websockets=False,
+        backlog=settings.listen_backlog,
+        # Granian stops accepting at so many open connections, idle ones and event streams included.
+        backpressure=settings.connections_max,
+        respawn_failed_workers=True,
+        workers_kill_timeout=settings.shutdown_timeout_s,
+        log_level=LogLevels.warning,
+    ).serve()
+
+
+def _raise_file_limit(wanted: int) -> None:
+    """Every connection needs a file descriptor; the usual soft limit of 1024 is no limit for a sale."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, allowed), hard))
