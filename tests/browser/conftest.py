@@ -6,9 +6,11 @@ import itertools
 import os
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,6 @@ from tests.conftest import RedisServer, free_port, need, wait_until
 from tests.system.running import SECKILL, ask, environment
 
 SECRET = "browser-tests-token-secret-0123456789"
-SHOP = "http://localhost:1"
-"""Origin of the shop's page; nothing listens there, the test answers for it."""
 _numbers = itertools.count(1)
 
 
@@ -58,8 +58,39 @@ class Gateway:
         return terms.offer
 
 
+class Shop(ThreadingHTTPServer):
+    """A shop's own page, at an origin that the gateway allows; a test sets its `html`."""
+
+    html = ""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            assert isinstance(self.server, Shop)
+            self.wfile.write(self.server.html.encode())
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
 @pytest.fixture(scope="session")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def shop() -> Iterator[Shop]:
+    with Shop(("127.0.0.1", 0), Shop.Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory, shop: Shop) -> Iterator[Gateway]:
     redis = RedisServer(tmp_path_factory.mktemp("browser-redis"))
     redis.start()
     port, metrics = free_port(), free_port()
@@ -73,7 +104,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
                 SECKILL_ADMIN_KEY="browser-tests-admin-key-0123456789abc",
                 SECKILL_METRICS_BIND=f"127.0.0.1:{metrics}",
                 SECKILL_TIMEZONE="Asia/Taipei",
-                SECKILL_CORS_ORIGINS=SHOP,
+                SECKILL_CORS_ORIGINS=shop.origin,
                 SECKILL_ORDERS_URL="http://127.0.0.1:1",
                 SECKILL_DEMO="1",
             ),

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from gateway import tokens
-from tests.browser.conftest import SECRET, SHOP, Gateway
+from tests.browser.conftest import SECRET, Gateway, Shop
 
 pytestmark = pytest.mark.browser
 
@@ -363,16 +363,16 @@ def test_a_token_in_the_fragment_is_used_and_leaves_no_trace(gateway: Gateway, v
     assert token not in kept
 
 
-def test_a_token_is_taken_from_the_shop_s_window_only(gateway: Gateway, visit: Visit) -> None:
+def test_a_token_is_taken_from_the_shop_s_window_only(gateway: Gateway, shop: Shop, visit: Visit) -> None:
     # Given a shop that frames the sale page and answers its call with a token
     offer = gateway.offer()
     page = visit()
     script = """addEventListener("message", ({data, source, origin}) => {
       if (data.type === "seckill.ready") source.postMessage({type: "seckill.token", token: TOKEN}, origin);
     })""".replace("TOKEN", json.dumps(shop_token("heidi")))
-    html = f"<iframe src='{gateway.url}/' style='width:100%;height:900px'></iframe><script>{script}</script>"
-    page.route(f"{SHOP}/**", lambda route: route.fulfill(body=html, content_type="text/html"))
-    page.goto(f"{SHOP}/")
+    icon = "<link rel=icon href=data:>"  # else the browser asks for one
+    shop.html = f"{icon}<iframe src='{gateway.url}/' width=900 height=900></iframe><script>{script}</script>"
+    page.goto(shop.origin)
     inside = page.frame_locator("iframe")
     expect(inside.locator("#shopper")).to_contain_text("heidi")
     inside.locator(f'[data-offer="{offer}"] button.buy').click()

@@ -1,6 +1,6 @@
 // One offer on the page: what it is, how long, how many, and the button.
 
-import { h, safeUrl, write } from "./dom.js";
+import { h, safeUrl, tell, write } from "./dom.js";
 import { Purchase } from "./purchase.js";
 import { clock } from "./server.js";
 import { moment, money, moneyParts, number, percent, known, t } from "./text.js";
@@ -196,7 +196,7 @@ export class Card {
     write(this.limit, offer.limit > 1 && !done && phase !== "ended" ? t("limit", { limit: number(offer.limit) }) : "");
     const [key, values = {}, tone = ""] = purchase.says ?? [""];
     const said = { ...values, when: values.when ? moment(values.when, clock.now()) : "" };
-    write(this.says, key && t(known(key) ? key : "outcome.bad_request", said));
+    tell(this.says, key && t(known(key) ? key : "outcome.bad_request", said));
     this.says.className = `says ${tone}`;
   }
 
@@ -220,7 +220,7 @@ export class Card {
 
   #countDown(now) {
     const [label, days] = this.timer.children;
-    const upcoming = this.phase === "upcoming";
+    const upcoming = now < Date.parse(this.offer.starts_at); // paused ones too
     this.timer.hidden = this.phase === "ended";
     if (this.timer.hidden) return;
     write(label, t(upcoming ? "timer.starts" : "timer.ends"));

@@ -11,9 +11,14 @@ export function h(tag, properties = {}, ...children) {
   return element;
 }
 
-/** Sets a text only when it changed, so that live regions speak once. */
-export function write(element, text) {
+/** Sets a text only when it changed, so that live regions speak once; they stay in place when they are empty. */
+export function tell(element, text) {
   if (element.textContent !== text) element.textContent = text;
+}
+
+/** The same for what is not there without a text. */
+export function write(element, text) {
+  tell(element, text);
   element.hidden = text === "";
 }
 

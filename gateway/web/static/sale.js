@@ -1,7 +1,7 @@
 // The sale page: loads the offers, keeps them in their groups, and lets every part know when a second has passed.
 
 import { Card } from "./card.js";
-import { h, write } from "./dom.js";
+import { h, tell, write } from "./dom.js";
 import { Live } from "./live.js";
 import { clock, jitter, request, sleep } from "./server.js";
 import { Shopper } from "./shopper.js";
@@ -98,7 +98,7 @@ async function loadOffers() {
 }
 
 function addCard(offer) {
-  const announce = (key, values) => write(find("announcer"), t(key, values));
+  const announce = (key, values) => tell(find("announcer"), t(key, values));
   const card = new Card(offer, shopper, { announce, pickName: () => dialog.showModal(), ordersUrl: config.orders_url });
   card.element.dataset.offer = offer.id;
   cards.set(offer.id, card);
@@ -128,12 +128,12 @@ function tick() {
 
 async function pick(name) {
   const says = dialog.querySelector(".says");
-  write(says, "");
+  tell(says, "");
   try {
     await shopper.choose(name);
     dialog.close();
   } catch (error) {
-    write(says, error.cause === "refused" ? t("who.refused", { detail: error.message }) : t("who.failed"));
+    tell(says, error.cause === "refused" ? t("who.refused", { detail: error.message }) : t("who.failed"));
   }
 }
 
