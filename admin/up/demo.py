@@ -33,6 +33,8 @@ STILL_OPENING_MS = 30_000
 LASTS_MS = 2 * 3_600_000
 STILL_RUNNING_MS = 600_000
 """A running sale that ends sooner than this is joined by a new one."""
+ENDS_IN_MS = 1_000
+"""A window that is already over is refused, so the ended sale ends while `up` is still starting."""
 ENDED_KEPT = 3
 """Older ended demo sales are deleted, or archived when they have orders."""
 
@@ -99,8 +101,7 @@ def refresh(resources: Resources) -> None:
         _make(resources, "not_started", now + OPENS_IN_MS, now + OPENS_IN_MS + LASTS_MS)
     ended = by_state.get("ended", [])
     if not ended:
-        code = _make(resources, "ended", now - LASTS_MS, now + LASTS_MS)
-        campaign_service.terminate(resources, code, {}, actor=ACTOR)
+        _make(resources, "ended", now - LASTS_MS, now + ENDS_IN_MS)
     for row in ended[ENDED_KEPT:]:
         campaign_service.delete_campaign(resources, row.code, actor=ACTOR)
 
@@ -128,11 +129,10 @@ def _stock_up(resources: Resources) -> None:
             catalog.change(resources, sku, {"stock": product.stock + FREE_STOCK_MIN}, actor=ACTOR)
 
 
-def _make(resources: Resources, state: State, starts_at_ms: int, ends_at_ms: int) -> str:
+def _make(resources: Resources, state: State, starts_at_ms: int, ends_at_ms: int) -> None:
     code = f"demo-{secrets.token_hex(3)}"
     body = {"type": "seckill", "code": code, "starts_at": starts_at_ms, "ends_at": ends_at_ms, **SALES[state]}
     campaign_service.create(resources, body, actor=ACTOR, demo=True)
-    return code
 
 
 def main() -> int:

@@ -1,0 +1,102 @@
+"""Given demo sales at some age, a later start makes only what is missing, and touches no orders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+
+from admin import migrations
+from admin.campaigns.states import state_of
+from admin.campaigns.tables import campaigns
+from admin.resources import Resources
+from admin.up import demo
+from gateway import offers
+from gateway.orders.database import now_ms, reading, writing
+from gateway.settings import Settings
+from tests.conftest import RedisServer, wait_until
+
+
+@pytest.fixture
+def resources(tmp_path: Path, own_redis: RedisServer) -> Iterator[Resources]:
+    database_url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    migrations.upgrade(database_url)
+    opened = Resources.open(
+        Settings.from_env({"SECKILL_REDIS_URL": own_redis.url, "SECKILL_DATABASE_URL": database_url})
+    )
+    yield opened
+    opened.close()
+
+
+def by_state(resources: Resources) -> dict[str, list[str]]:
+    """Codes of demo sales that are not archived, by state."""
+    found: dict[str, list[str]] = {}
+    with reading(resources.engine) as connection:
+        now = now_ms(connection)
+        for row in connection.execute(select(campaigns).where(campaigns.c.demo, campaigns.c.archived.is_(False))):
+            found.setdefault(state_of(row, now), []).append(row.code)
+    return found
+
+
+def refresh(resources: Resources) -> dict[str, list[str]]:
+    """Refresh, and wait until the sale that is made to end has ended."""
+    demo.refresh(resources)
+    wait_until(lambda: "ended" in by_state(resources), what="the end of a sale")
+    return by_state(resources)
+
+
+def shift(resources: Resources, code: str, by_ms: int) -> None:
+    """Let a sale's window pass earlier, as if time had gone by."""
+    with writing(resources.engine) as connection:
+        connection.execute(
+            update(campaigns)
+            .where(campaigns.c.code == code)
+            .values(starts_at_ms=campaigns.c.starts_at_ms - by_ms, ends_at_ms=campaigns.c.ends_at_ms - by_ms)
+        )
+
+
+def test_the_first_start_makes_one_sale_of_each_kind(resources: Resources) -> None:
+    found = refresh(resources)
+    assert {state: len(codes) for state, codes in found.items()} == {"running": 1, "not_started": 1, "ended": 1}
+
+    # And the running one is in Redis, marked as a demo, and sells.
+    offer = offers.read(resources.redis, f"{found['running'][0]}-demo-kettle")
+    assert offer is not None
+    assert offer.left == 200
+    assert offer.card["demo"] is True
+
+
+def test_a_start_soon_after_changes_nothing(resources: Resources) -> None:
+    found = refresh(resources)
+    assert refresh(resources) == found
+
+
+def test_what_is_over_is_made_again_under_a_new_code(resources: Resources) -> None:
+    # Given demo sales that have all run their course,
+    found = refresh(resources)
+    for code in (*found["running"], *found["not_started"]):
+        shift(resources, code, 24 * 3_600_000)
+
+    # when `up` starts again, then there is one of each kind again, and the old ones are among the ended.
+    again = refresh(resources)
+    assert again["running"] != found["running"]
+    assert again["not_started"] != found["not_started"]
+    assert {*found["running"], *found["not_started"]} <= {*again["ended"]}
+
+
+def test_an_announced_sale_that_has_opened_is_followed_by_another(resources: Resources) -> None:
+    found = refresh(resources)
+    shift(resources, found["not_started"][0], demo.OPENS_IN_MS)
+    again = refresh(resources)
+    assert len(again["running"]) == 2
+    assert len(again["not_started"]) == 1
+
+
+def test_only_a_few_ended_sales_are_kept(resources: Resources) -> None:
+    for _ in range(demo.ENDED_KEPT + 1):
+        for codes in refresh(resources).values():
+            for code in codes:
+                shift(resources, code, 24 * 3_600_000)
+    assert len(refresh(resources)["ended"]) == demo.ENDED_KEPT
