@@ -5,7 +5,6 @@
     AdminError                  `code` for programs, a sentence for people, members that belong to it
     ├── Invalid                 the input breaks rules; `errors` lists all of them
     ├── Malformed               not even readable: syntax, header or encoding
-    ├── WrongContentType        a body that is not JSON
     ├── TooLarge                a body over the limit
     ├── Unauthenticated         no key, or a wrong one
     ├── NotFound                there is no such thing
@@ -69,12 +68,6 @@ class Malformed(AdminError):
     """The request cannot be read."""
 
     code = "malformed"
-
-
-class WrongContentType(AdminError):
-    """The body is not declared as JSON."""
-
-    code = "wrong_content_type"
 
 
 class TooLarge(AdminError):

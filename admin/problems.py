@@ -25,7 +25,6 @@ from admin.errors import (
     TooLarge,
     Unauthenticated,
     Unavailable,
-    WrongContentType,
     WrongMethod,
 )
 
@@ -36,7 +35,6 @@ RETRY_AFTER_S = 2
 STATUS: dict[type[AdminError], int] = {
     Invalid: 422,
     Malformed: 400,
-    WrongContentType: 415,
     TooLarge: 413,
     Unauthenticated: 401,
     NotFound: 404,

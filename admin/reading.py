@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from starlette.requests import Request
 
-from admin.errors import FieldError, Invalid, Malformed, TooLarge, WrongContentType
+from admin.errors import FieldError, Invalid, Malformed, TooLarge
 
 DRAINED_MAX_BYTES = 64 * 1024 * 1024
 """How much of an oversized body is read and thrown away, so that its sender hears the answer."""
@@ -36,20 +36,14 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     return b"".join(parts)
 
 
-def read_json(request: Request, body: bytes, *, may_be_empty: bool) -> Any:
-    """The JSON value of a body; an absent body is an empty object where that is allowed.
+def read_json(body: bytes, *, may_be_empty: bool) -> Any:
+    """The JSON value of a body, whatever it is declared as; an absent one is an empty object where allowed.
 
     Raises:
-        WrongContentType: it is not declared as JSON in UTF-8.
         Malformed: it is not JSON, or an object names a field twice.
     """
     if not body and may_be_empty:
         return {}
-    declared = request.headers.get("content-type", "")
-    media, _, parameters = declared.partition(";")
-    charset = re.search(r"charset=\"?([^\s\";]+)", parameters, re.IGNORECASE)
-    if media.strip().lower() != "application/json" or (charset and charset[1].lower() not in {"utf-8", "utf8"}):
-        raise WrongContentType("want Content-Type: application/json")
     try:
         value = orjson.loads(body)
         # orjson is strict about everything but repeated names, where it would silently take the last.

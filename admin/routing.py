@@ -118,7 +118,7 @@ async def _read(request: Request, endpoint: Endpoint, body_max_bytes: int) -> Ca
             raise NotFound("there is no such path")
     body = None
     if endpoint.body is not None:
-        body = read_json(request, raw, may_be_empty=endpoint.body.optional)
+        body = read_json(raw, may_be_empty=endpoint.body.optional)
     return Call(
         resources=request.state.resources,
         publisher=request.state.publisher,

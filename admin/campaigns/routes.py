@@ -132,7 +132,7 @@ def _action(name: str, summary: str, run: object, body: Body) -> Endpoint:
         run,  # type: ignore[arg-type]
         Campaign,
         body=body,
-        problems=(404, 409, 412, 415),
+        problems=(404, 409, 412),
     )
 
 
@@ -149,7 +149,7 @@ ENDPOINTS = (
         Campaign,
         status=201,
         body=Body(tuple(each.campaign for each in _TYPES), {each.name: dict(each.example) for each in _TYPES}),
-        problems=(409, 415),
+        problems=(409,),
     ),
     Endpoint("GET", _LIST, "list_campaigns", "Campaigns, newest first", _list, CampaignPage, query=CampaignFilter),
     Endpoint("GET", _ONE, "read_campaign", "One campaign with its items", _read, Campaign, problems=(404,)),
@@ -161,7 +161,7 @@ ENDPOINTS = (
         _change,
         Campaign,
         body=Body(tuple(each.fields for each in _TYPES), {"slogan": {"slogan": "Last chance"}}),
-        problems=(404, 409, 412, 415),
+        problems=(404, 409, 412),
     ),
     Endpoint(
         "DELETE",
@@ -190,7 +190,7 @@ ENDPOINTS = (
         Campaign,
         status=201,
         body=Body((CopyInput,), {"named": {"code": "noon1122", "name": "Noon sale, again"}}, optional=True),
-        problems=(404, 409, 415),
+        problems=(404, 409),
     ),
     Endpoint(
         "POST",
@@ -201,7 +201,7 @@ ENDPOINTS = (
         Campaign,
         status=201,
         body=Body((SeckillItem,), {"fan": {"sku": "fan", "stock": 10, "price": 5900}}),
-        problems=(404, 409, 412, 415),
+        problems=(404, 409, 412),
     ),
     Endpoint(
         "DELETE",
@@ -220,7 +220,7 @@ ENDPOINTS = (
         _stock,
         StockReply,
         body=Body((StockInput,), {"top up": {"delta": 50, "operation_id": "2026-11-21/top-up/1"}}),
-        problems=(404, 409, 415),
+        problems=(404, 409),
     ),
     Endpoint(
         "GET",

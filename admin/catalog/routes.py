@@ -57,7 +57,7 @@ ENDPOINTS = (
         Product,
         status=201,
         body=Body((ProductInput,), {"kettle": _EXAMPLE}),
-        problems=(409, 415),
+        problems=(409,),
     ),
     Endpoint("GET", _LIST, "list_products", "Products by SKU", _list, ProductPage, query=ProductFilter),
     Endpoint("GET", _ONE, "read_product", "One product", _read, Product, problems=(404,)),
@@ -69,7 +69,7 @@ ENDPOINTS = (
         _change,
         Product,
         body=Body((ProductChange,), {"price": {"price": 11900, "tags": ["new", "kitchen"]}}),
-        problems=(404, 409, 412, 415),
+        problems=(404, 409, 412),
     ),
     Endpoint(
         "DELETE",

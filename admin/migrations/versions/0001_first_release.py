@@ -14,14 +14,15 @@ UNPAID = sa.column("status", sa.String) == sa.literal("pending", literal_execute
 
 def upgrade() -> None:
     """Make the tables."""
-    _ledger()
+    _offers()
+    _orders()
     _catalog()
     _campaigns()
     _operations()
 
 
-def _ledger() -> None:
-    """Offers, orders and the units they hold."""
+def _offers() -> None:
+    """What is on sale."""
     op.create_table(
         "offers",
         sa.Column("id", sa.String(length=120), nullable=False),
@@ -46,6 +47,10 @@ def _ledger() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_offers")),
     )
     op.create_index(op.f("ix_offers_campaign"), "offers", ["campaign"], unique=False)
+
+
+def _orders() -> None:
+    """Orders and the units they hold."""
     op.create_table(
         "orders",
         sa.Column("order_no", sa.String(length=32), nullable=False),
