@@ -149,7 +149,9 @@ def visit(browser: Browser, complaints: list[str]) -> Iterator[Callable[..., Pag
     contexts: list[BrowserContext] = []
 
     def open_context(**options: Any) -> Page:
-        context = browser.new_context(**{"locale": "en-US", "viewport": {"width": 1280, "height": 900}} | options)
+        # Without a graphics card every frame of an animation costs the other processes.
+        usual = {"locale": "en-US", "viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"}
+        context = browser.new_context(**usual | options)
         context.set_default_timeout(8000)
         contexts.append(context)
         page = context.new_page()
