@@ -168,13 +168,23 @@ class Sale:
         )
 
     def free(self, *numbers: int) -> None:
-        """Give units back as a release does: out of their buyers' records, onto the freed ones."""
+        """Give units back as a release does: whole tickets out of their buyers' records, units onto the freed."""
+        buyers = self.named()["buyers"]
         wanted = set(numbers)
-        for shopper, record in self.client.hgetall(self.named()["buyers"]).items():  # type: ignore[union-attr]
-            for ticket in parse_record(record):
-                if wanted & set(ticket.units):
-                    assert len(ticket.units) == 1 and b"|" not in record, "this helper frees single units"
-                    self.client.hdel(self.named()["buyers"], shopper)
+        found: set[int] = set()
+        for shopper, record in self.client.hgetall(buyers).items():  # type: ignore[union-attr]
+            kept = []
+            for text in record.split(b"|"):
+                units = set(Ticket.parse(text).units)
+                if not units <= wanted:
+                    assert units.isdisjoint(wanted), "only whole tickets are given back"
+                    kept.append(text)
+                found |= units & wanted
+            if kept:
+                self.client.hset(buyers, shopper, b"|".join(kept))
+            else:
+                self.client.hdel(buyers, shopper)
+        assert found == wanted, "nobody holds that unit"
         self.client.zadd(self.named()["freed"], {str(number): number for number in numbers})
         for name, more in (("left", len(numbers)), ("freed", len(numbers)), ("sequence", 1)):
             self.client.hincrby(self.named()["offer"], name, more)
@@ -218,3 +228,24 @@ class Sale:
             if now % window_ms < within_ms and parity in (None, now // window_ms % 2):
                 return
         raise AssertionError("no such window came")
+
+
+def set_offer(sale: Sale, terms: offers.Terms, *, lease_ms: int) -> list[Any]:
+    """Terms of an offer that exists, as the command takes them and without waiting for its hold."""
+    shown = ("state", "starts_at_ms", "ends_at_ms", "price", "limit", "pay_within_ms")
+    fields = {name: str(getattr(terms, name)) for name in shown} | {"card": "{}"}
+    return call(
+        sale.client,
+        "set_offer",
+        {name: sale.named()[name] for name in ("offer", "offers")},
+        {
+            "id": sale.id,
+            "bucket": 0,
+            "version": terms.version,
+            "epoch": sale.epoch,
+            "run_id": sale.run_id,
+            "stock": "",
+            "lease_ms": lease_ms,
+            "terms": msgpack.packb([part for pair in fields.items() for part in pair], use_bin_type=False),
+        },
+    )

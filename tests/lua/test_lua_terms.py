@@ -4,41 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgpack
 import pytest
 from redis import Redis
 
 from gateway import keys, offers, scripts
 from tests.conftest import wait_until
-from tests.lua.calling import HOUR_MS, Sale, call, redis_now_ms
+from tests.lua.calling import HOUR_MS, Sale, call, redis_now_ms, set_offer
 
 LEASE_MS = 150
 
 
-def publish(sale: Sale, *, lease_ms: int = LEASE_MS, **changed: Any) -> list[Any]:
-    """Set terms without waiting for the hold, as the raw command answers."""
+def publish(sale: Sale, **changed: Any) -> list[Any]:
+    """Set terms without waiting for the hold."""
     terms = sale.terms(**changed)
-    fields = {
-        name: str(getattr(terms, name))
-        for name in ("state", "starts_at_ms", "ends_at_ms", "price", "limit", "pay_within_ms")
-    } | {"card": "{}"}
-    reply = call(
-        sale.client,
-        "set_offer",
-        {name: sale.named()[name] for name in ("offer", "offers")},
-        {
-            "id": sale.id,
-            "bucket": 0,
-            "version": terms.version,
-            "epoch": 1,
-            "run_id": sale.run_id,
-            "stock": "",
-            "lease_ms": lease_ms,
-            "terms": msgpack.packb([part for pair in fields.items() for part in pair], use_bin_type=False),
-        },
-    )
     sale.version = max(sale.version, terms.version)
-    return reply
+    return set_offer(sale, terms, lease_ms=LEASE_MS)
 
 
 @pytest.fixture
