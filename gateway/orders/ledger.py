@@ -27,6 +27,7 @@ from gateway.orders.tables import offers, order_units, orders
 SHOPPER_MAX_CHARS = 64
 ORDER_NO_MAX_CHARS = 32
 INSTANT_MAX_MS = 10**15
+BUCKET_MAX = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +215,7 @@ def _read(entry: Entry, winner: Winner) -> _Order | None:
     except (UnicodeDecodeError, MessageError):
         return None
     # A NUL is the one character of valid UTF-8 that PostgreSQL cannot store.
-    if not 0 < len(shopper) <= SHOPPER_MAX_CHARS or "\0" in shopper or "\0" in entry.offer:
+    if not 0 <= entry.bucket <= BUCKET_MAX or not 0 < len(shopper) <= SHOPPER_MAX_CHARS or "\0" in shopper or "\0" in entry.offer:
         return None
     if len(ticket.order_no) > ORDER_NO_MAX_CHARS or "\0" in ticket.order_no:
         return None

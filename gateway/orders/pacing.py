@@ -35,20 +35,21 @@ class Outage:
     name: str
     wait_max_s: float
     meanwhile: str
+    speaks: bool = True
     away: bool = False
     wait_s: float = BACKOFF_FIRST_S
 
     def failed(self, error: Exception) -> float:
         """Note a failure; how long to wait before the next try, in seconds."""
-        if not self.away:
-            self.away = True
+        if self.speaks and not self.away:
             log.error("%s is away, %s: %s", self.name, self.meanwhile, one_line(error))
+        self.away = True
         wait_s, self.wait_s = self.wait_s, min(self.wait_s * 2, self.wait_max_s)
         return wait_s
 
     def worked(self) -> None:
         """Note a success."""
-        if self.away:
+        if self.speaks and self.away:
             log.info("%s is back", self.name)
         self.away, self.wait_s = False, BACKOFF_FIRST_S
 

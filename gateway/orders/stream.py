@@ -68,11 +68,12 @@ class WinnersStream:
         reply: Any = self._client.xautoclaim(
             self._key, self._group, self.consumer, idle_ms, start_id=cursor, count=entries
         )
-        # Redis 7 names entries that are gone. 6.2 answers nothing in their place and lets this consumer
-        # have them, so that `read_own` finds their ids.
+        found = [entry for entry in reply[1] if entry[0] is not None and entry[1]]
         if len(reply) > 2 and reply[2]:
             _report_gone(self.shard, [entry_id.decode() for entry_id in reply[2]])
-        found = [entry for entry in reply[1] if entry and entry[0] is not None and entry[1]]
+        elif len(found) < len(reply[1]):
+            # Redis 6.2 hands deleted entries over without their ids; among this consumer's own they have them.
+            self.read_own(len(reply[1]))
         return found, reply[0].decode()
 
     def settle(self, settlements: Sequence[Settlement]) -> tuple[int, int]:

@@ -49,13 +49,16 @@ log = logging.getLogger(__name__)
 class OrderWriter:
     """One writer. `run` blocks until `stop` is called, from another thread or a signal handler."""
 
-    def __init__(self, settings: Settings, engine: Engine, ledger: Ledger, *, consumer: str) -> None:
-        """`consumer` must be unique among living writers.
+    def __init__(
+        self, settings: Settings, engine: Engine, ledger: Ledger, *, consumer: str, leads: bool = True
+    ) -> None:
+        """`consumer` must be unique among living writers. One that leads does the chores and speaks for all.
 
         Raises:
             SettingsError: the Redis URL has an unknown scheme.
         """
         self.consumer = consumer
+        self._leads = leads
         self._settings = settings
         self._engine = engine
         self._stopping = False
@@ -65,14 +68,16 @@ class OrderWriter:
         self._ledger = ledger
         self._fence = FenceWatcher(settings.redis_url, engine)
         self._may_return = MayReturn(self._client, engine)
-        self._redis = Outage("Redis", REDIS_BACKOFF_MAX_S, "nobody can buy")
-        self._database = Outage("the database", DATABASE_BACKOFF_MAX_S, "sales go on and wait in Redis")
+        self._redis = Outage("Redis", REDIS_BACKOFF_MAX_S, "nobody can buy", speaks=leads)
+        self._database = Outage(
+            "the database", DATABASE_BACKOFF_MAX_S, "sales go on and wait in Redis", speaks=leads
+        )
         self._fence_timer = Timer(FENCE_EVERY_S)
         self._take_over_timer = Timer(TAKE_OVER_EVERY_S)
         self._trim_timer = Timer(TRIM_EVERY_S)
         self._progress_timer = Timer(PROGRESS_EVERY_S)
         self._progress: Counter[str] = Counter()
-        self._winners_per_entry = 1.0
+        self._winners_per_entry = float(settings.batch_max)
 
     def stop(self) -> None:
         """Finish the batch under way and return from `run`."""
@@ -121,7 +126,7 @@ class OrderWriter:
         if self._take_over_timer.due():
             for stream in self._streams:
                 self._take_over(stream)
-        if self._trim_timer.due():
+        if self._leads and self._trim_timer.due():
             for stream in self._streams:
                 stream.trim()
                 stream.forget_gone(FORGET_IDLE_MS)
@@ -129,7 +134,7 @@ class OrderWriter:
         self._report()
 
     def _watch_fence(self) -> None:
-        if self._fence_timer.due():
+        if self._leads and self._fence_timer.due():
             self._fence.check()
 
     def _take_over(self, stream: WinnersStream) -> None:
@@ -147,8 +152,10 @@ class OrderWriter:
         return max(1, round(self._settings.writer_batch / self._winners_per_entry))
 
     def _write(self, stream: WinnersStream, found: list[RawEntry]) -> None:
-        """Write and settle what was read, one transaction after the other; every read entry is settled."""
+        """Write and settle what was read, one transaction after the other."""
         for readable, unreadable in self._batches(found):
+            if self._stopping:
+                return  # the rest waits for whoever takes over
             began = time.monotonic()
             settlements = self._ledger.write(stream.shard, readable) if readable else []
             settlements += unreadable
@@ -184,7 +191,8 @@ class OrderWriter:
 
     def _report(self) -> None:
         if self._progress["entries"] and self._progress_timer.due():
-            log.info("wrote %s", " ".join(f"{name}={count}" for name, count in self._progress.items()))
+            figures = " ".join(f"{name}={count}" for name, count in self._progress.items())
+            log.info("wrote consumer=%s %s", self.consumer, figures)
             self._progress.clear()
 
     def _pause(self, wait_s: float) -> None:
@@ -210,7 +218,7 @@ class WriterTeam:
         process = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         ledger = Ledger(engine, min_pay_window_ms=settings.min_pay_window_s * 1000, currency=settings.currency)
         self._members = [
-            OrderWriter(settings, engine, ledger, consumer=f"{process}-{number}")
+            OrderWriter(settings, engine, ledger, consumer=f"{process}-{number}", leads=number == 0)
             for number in range(WRITERS_PER_PROCESS)
         ]
 
