@@ -36,13 +36,17 @@ def listings(api: OperatorsApi, offers: Iterable[str]) -> dict[str, Listing]:
     """
     wanted = set(offers)
     found: dict[str, Listing] = {}
-    for campaign in api.campaigns():
-        for item in campaign["items"] if campaign["type"] == "seckill" else ():
-            offer = f"{campaign['code']}-{item['sku']}"
+    codes = [each["code"] for each in api.campaigns() if each["type"] == "seckill"]
+    for code in codes:
+        if not any(offer.startswith(f"{code}-") for offer in wanted):
+            continue
+        campaign = api.campaign(code)
+        for item in campaign["items"]:
+            offer = f"{code}-{item['sku']}"
             if offer in wanted:
                 found[offer] = Listing(
                     offer,
-                    campaign["code"],
+                    code,
                     item["sku"],
                     campaign["rule"]["limit_per_shopper"],
                     instant_ms(campaign["starts_at"]),

@@ -95,7 +95,7 @@ class Stack:
         admin = self._serve("admin", [seckill_command(), "admin", "--port", admin_port], self._cores.others)
         command = [seckill_command(), "gateway", "--port", gateway_port, "--workers", "1"]
         self.gateway = self._serve("gateway", command, self._cores.gateway)
-        admin.wait_ready(lambda: _ready(self._admin_url))
+        admin.wait_ready(lambda: _ready(f"{self._admin_url}/admin/api"))
         self.gateway.wait_ready(lambda: _ready(self.gateway_url))
         self.api.create_product(PRODUCT, price=BASE_PRICE, stock=PRODUCT_STOCK)
 

@@ -56,7 +56,9 @@ class Sale:
 
     def answer(self, path: str, query: dict[str, list[str]]) -> Any:
         if path == "/admin/api/campaigns":
-            return {"items": [campaign("noon", "kettle", 1), campaign("duo", "lamp", 2)], "next": None}
+            return {"items": [{"code": code, "type": "seckill"} for code in CAMPAIGNS], "next": None}
+        if path.startswith("/admin/api/campaigns/") and not path.endswith("/report"):
+            return CAMPAIGNS[path.rpartition("/")[2]]
         if path == "/admin/api/orders":
             found = [each for each in self.orders if each["offer"] == query["offer"][0]]
             found = [each for each in found if self.unwritten.get(each["order_no"], 0) == 0]
@@ -92,6 +94,9 @@ def campaign(code: str, sku: str, limit: int) -> dict[str, Any]:
         "rule": {"limit_per_shopper": limit},
         "items": [{"sku": sku}],
     }
+
+
+CAMPAIGNS = {"noon": campaign("noon", "kettle", 1), "duo": campaign("duo", "lamp", 2)}
 
 
 def heard(
