@@ -19,7 +19,7 @@ import httpx
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from loadtest import back_office, figures, generators, machine, report
+from loadtest import back_office, figures, generators, machine, report, writer_speed
 from loadtest.checks import CHECKS_OF_THE_BOOKS, Story
 from loadtest.errors import LoadtestError
 from loadtest.figures import Run
@@ -54,7 +54,9 @@ class Bench:
     console: Console
     runs: list[Run] = field(default_factory=list)
     breaches: list[str] = field(default_factory=list)
-    writer: dict[str, float] = field(default_factory=dict)
+    catch_up: dict[str, float] = field(default_factory=dict)
+    """Orders/s that the writer process wrote after the measurements of a stack, its start included."""
+
     sold: dict[str, list[tuple[Plan, int]]] = field(default_factory=dict)
     """Per stack: plans that were run, with the wins that the gateway counted."""
 
@@ -113,7 +115,7 @@ class Bench:
         """Let the writer catch up, then hold every offer of a stack against what the gateway counted."""
         orders, took_s = stack.write_orders(within_s=WRITE_WITHIN_S)
         if orders:
-            self.writer[stack.name] = orders / took_s
+            self.catch_up[stack.name] = orders / took_s
         plans = self.sold.get(stack.name, [])
         found = back_office.listings(stack.api, [plan.offer for plan, _ in plans])
         for plan, wins in plans:
@@ -198,6 +200,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--durability", nargs="+", choices=("relaxed", "strict"), default=["relaxed", "strict"])
     parser.add_argument("--mixed-shoppers", type=int, default=MIXED_SHOPPERS)
     parser.add_argument("--no-batching", action="store_true", help="leave out batched against one by one")
+    parser.add_argument("--no-writer", action="store_true", help="leave out the order writer's own test")
     parser.add_argument("--memory", action="store_true", help="also measure memory after a million shoppers")
     parser.add_argument("--memory-shoppers", type=int, default=MEMORY_SHOPPERS)
     parser.add_argument("--results", type=Path, default=RESULTS)
@@ -209,12 +212,16 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
 
 def _run(bench: Bench, folder: Path, arguments: argparse.Namespace) -> report.Report:
     memory: tuple[float, float] | None = None
+    writer: dict[str, float] = {}
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=bench.console, transient=True) as status:
         fsync_us = machine.fsync_us(folder)
         _speed(bench, folder, arguments, status)
         if not arguments.no_batching:
             _batching(bench, folder, arguments, status)
+        if not arguments.no_writer:
+            status.add_task("order writer, SQLite and PostgreSQL")
+            writer = writer_speed.measure(folder)
         if arguments.memory:
             memory = _memory(bench, folder, arguments.memory_shoppers, status)
     return report.Report(
@@ -227,10 +234,11 @@ def _run(bench: Bench, folder: Path, arguments: argparse.Namespace) -> report.Re
         rows=figures.rows(bench.runs),
         goals=figures.goals(
             bench.runs,
-            writer_orders_per_s=max(bench.writer.values(), default=None),
+            writer_orders_per_s=writer,
             resident_mb=memory[1] if memory else None,
         ),
-        writer_orders_per_s=bench.writer,
+        writer_orders_per_s=writer,
+        catch_up_orders_per_s=bench.catch_up,
         memory_mb=memory,
         breaches=bench.breaches,
     )

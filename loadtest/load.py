@@ -81,7 +81,7 @@ def run_locust(target: Target, book: Path, report: Path, *, users: int, duration
     }
     command = [sys.executable, "-m", "locust", "-f", str(ROOT / "loadtest" / "locustfile.py"), "--headless"]
     command += ["--html", f"{report}.html", "--json-file", f"{report}-locust", "--only-summary"]
-    command += ["--stop-timeout", str(STOP_TIMEOUT_S), "--loglevel", "WARNING"]
+    command += ["--stop-timeout", str(STOP_TIMEOUT_S), "--loglevel", "ERROR"]
     return subprocess.run(command, cwd=ROOT, env=environ, check=False).returncode
 
 

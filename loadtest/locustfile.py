@@ -157,7 +157,7 @@ class Operator(FastHttpUser):
         starts_ms = now_ms() + 3000
         # Every fourth sale is short, so that its end is met by clicks under way.
         ends_ms = starts_ms + (4000 if number % 4 == 3 else 1_800_000)
-        stocks = {f"{self.run_code}-kettle": 50 * number, f"{self.run_code}-lamp": 2000}
+        stocks = {f"{self.run_code}-kettle": 30 * number, f"{self.run_code}-lamp": 2000}
         items = [Item(sku, stock, PRICE) for sku, stock in stocks.items()]
         self.api.create_campaign(code, items, starts_at_ms=starts_ms, ends_at_ms=ends_ms, limit=limit)
         for sku, stock in stocks.items():

@@ -22,6 +22,7 @@ COLUMNS = (
     "target",
     "clicks/s",
     "of constant",
+    "by CPU",
     "p50 ms",
     "p99 ms",
     "p99.9 ms",
@@ -46,6 +47,7 @@ class Report:
     rows: list[Row]
     goals: list[Goal]
     writer_orders_per_s: dict[str, float]
+    catch_up_orders_per_s: dict[str, float]
     memory_mb: tuple[float, float] | None
     breaches: list[str]
 
@@ -58,6 +60,7 @@ def cells(row: Row) -> tuple[str, ...]:
         row.target,
         f"{row.clicks_per_s:,.0f}",
         "" if row.of_constant is None else f"{row.of_constant:.2f}",
+        "" if row.of_constant_by_cpu is None else f"{row.of_constant_by_cpu:.2f}",
         f"{row.p50_us / 1000:.1f}",
         f"{row.p99_us / 1000:.1f}",
         f"{row.p999_us / 1000:.1f}",
@@ -84,8 +87,8 @@ def notes(found: Report) -> list[str]:
         f"an append of 4 KiB is on this disk after {found.fsync_us:,.0f} µs (median)",
     ]
     lines += [
-        f"writer catching up after {name}: {rate:,.0f} orders/s, start-up included"
-        for name, rate in found.writer_orders_per_s.items()
+        f"writer process catching up with {name}: {rate:,.0f} orders/s, its start included"
+        for name, rate in found.catch_up_orders_per_s.items()
     ]
     if found.memory_mb:
         before, after = found.memory_mb
