@@ -144,6 +144,16 @@ def complaints() -> list[str]:
 
 
 @pytest.fixture
+def forgiving(complaints: list[str]) -> Callable[[], None]:
+    """Forget what the browser said about replies that a test broke on purpose, or that say no."""
+
+    def forgive() -> None:
+        complaints[:] = [text for text in complaints if "Failed to load resource" not in text]
+
+    return forgive
+
+
+@pytest.fixture
 def visit(browser: Browser, complaints: list[str]) -> Iterator[Callable[..., Page]]:
     """Open a fresh browser for one shopper; `locale`, `viewport` and so on as Playwright has them."""
     contexts: list[BrowserContext] = []

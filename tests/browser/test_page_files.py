@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -21,7 +22,9 @@ def get(path: str, **headers: str) -> httpx.Response:
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
             return await client.get(path, headers={name.replace("_", "-"): text for name, text in headers.items()})
 
-    return asyncio.run(ask())
+    # The browser's event loop lives in this thread for the whole session.
+    with ThreadPoolExecutor(1) as elsewhere:
+        return elsewhere.submit(lambda: asyncio.run(ask())).result()
 
 
 def named_files(page: str) -> list[str]:
