@@ -23,7 +23,7 @@ from admin.campaigns.stored import (
 )
 from admin.campaigns.tables import campaign_items, offer_removals
 from admin.campaigns.views import campaign_view
-from admin.errors import Conflict, FieldError, Invalid, NotFound, Unavailable
+from admin.errors import Conflict, Deferred, FieldError, Invalid, NotFound, Unavailable
 from admin.inputs import examine
 from admin.promotions.model import CampaignFields, Plan, guard_items
 from admin.resources import Resources
@@ -151,7 +151,7 @@ def _edit(
 def _seed(resources: Resources, code: str) -> None:
     try:
         publishing.publish_campaign(resources, code)
-    except publishing.FAILURES as error:
+    except Deferred as error:
         raise Unavailable("the offer cannot be put on sale yet; nothing was stored") from error
 
 

@@ -21,7 +21,7 @@ from admin.campaigns.states import LIVE, require
 from admin.campaigns.stored import Stored, load
 from admin.campaigns.tables import stock_operations
 from admin.catalog import service as catalog
-from admin.errors import Conflict, Invalid, Lost, NotFound, Unavailable
+from admin.errors import Conflict, Deferred, Invalid, Lost, NotFound, Unavailable
 from admin.inputs import STOCK_MAX, check
 from admin.resources import Resources
 from gateway import offers as published
@@ -97,7 +97,7 @@ def _record(resources: Resources, code: str, operation: Operation, actor: str) -
 def _seed_first(resources: Resources, code: str) -> None:
     try:
         publish_campaign(resources, code)
-    except FAILURES as error:
+    except Deferred as error:
         raise Unavailable("the offer cannot be put on sale yet; nothing was stored") from error
 
 

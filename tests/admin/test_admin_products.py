@@ -1,0 +1,95 @@
+"""Given operators at the catalogue, products are made, shown, changed and deleted, and never below their promises."""
+
+from __future__ import annotations
+
+from sidecar import Api, Shop, fields_of
+
+
+def test_a_product_lives_and_dies(api: Api) -> None:
+    body = {
+        "sku": "kettle",
+        "name": "銅壺 Kettle",
+        "price": 12900,
+        "cost": 7000,
+        "stock": 5,
+        "category": "kitchen",
+        "tags": ["new"],
+        "image": "/k.jpg",
+        "description": "One.\nTwo.",
+        "gift_only": False,
+        "on_sale": True,
+        "membership": {"level": 2, "days": 365},
+    }
+    made = api.post("/products", body, 201)
+    assert {name: made[name] for name in body} == body
+    assert (made["reserved"], made["free"], made["revision"]) == (0, 5, 1)
+    assert made["created_at"].endswith("+08:00")
+    assert api.get("/products/kettle") == made
+    changed = api.patch("/products/kettle", {"price": 11900, "cost": None, "membership": None})
+    assert (changed["price"], changed["cost"], changed["membership"]) == (11900, None, None)
+    assert (changed["revision"], changed["name"]) == (2, body["name"])
+    assert api.delete("/products/kettle") == {"deleted": "kettle"}
+    api.get("/products/kettle", 404)
+    actions = [each["action"] for each in api.get("/audit?kind=product&subject=kettle")["items"]]
+    assert actions == ["delete", "change", "create"]
+
+
+def test_a_sku_is_taken_once(api: Api) -> None:
+    body = {"sku": "kettle", "name": "Kettle", "price": 1}
+    api.post("/products", body, 201)
+    assert api.post("/products", body, 409)["field"] == "sku"
+
+
+def test_a_stale_revision_is_refused(api: Api, shop: Shop) -> None:
+    path = f"/products/{shop.product()}"
+    tag = api.send("GET", path).headers["etag"]
+    assert tag == '"1"'
+    api.patch(path, {"price": 1}, headers={"If-Match": tag})
+    assert api.patch(path, {"price": 2}, 412, headers={"If-Match": tag})["revision"] == 2
+    api.delete(path, 412, headers={"If-Match": "1"})
+    assert api.get(path)["price"] == 1
+    api.patch(path, {"price": 3}, headers={"If-Match": "*"})
+    api.delete(path, headers={"If-Match": 'W/"3"'})
+
+
+def test_null_clears_only_what_may_be_empty(api: Api, shop: Shop) -> None:
+    path = f"/products/{shop.product()}"
+    fields = ("name", "price", "stock", "tags", "gift_only", "on_sale")
+    assert set(fields_of(api.patch(path, dict.fromkeys(fields), 422))) == set(fields)
+    assert fields_of(api.patch(path, {"sku": "other"}, 422)) == {"sku": "unknown_field"}
+
+
+def test_pages_follow_each_other(api: Api) -> None:
+    for number in range(7):
+        api.post("/products", {"sku": f"p{number}", "name": "P", "price": 1, "on_sale": number != 3}, 201)
+    seen, cursor = [], ""
+    while True:
+        page = api.get(f"/products?limit=3{cursor}")
+        seen.append([each["sku"] for each in page["items"]])
+        if page["next"] is None:
+            break
+        assert page["next"].replace("-", "").replace("_", "").isalnum()
+        cursor = f"&cursor={page['next']}"
+    assert seen == [["p0", "p1", "p2"], ["p3", "p4", "p5"], ["p6"]]
+    assert [each["sku"] for each in api.get("/products?on_sale=false")["items"]] == ["p3"]
+
+
+def test_promised_stock_cannot_be_taken_away(api: Api, shop: Shop) -> None:
+    sku = shop.product(stock=150)
+    campaign = shop.campaign(items=[{"sku": sku, "stock": 100}])
+    path = f"/products/{sku}"
+    found = api.get(path)
+    assert (found["stock"], found["reserved"], found["free"]) == (150, 100, 50)
+    assert api.patch(path, {"stock": 99}, 409)["lowest"] == 100
+    assert api.patch(path, {"stock": 100})["free"] == 0
+    assert api.delete(path, 409)["type"].endswith(":product_in_use")
+    assert api.get(f"/campaigns/{campaign.code}")["state"] == "running"
+
+
+def test_a_product_with_a_live_order_stays(api: Api, shop: Shop) -> None:
+    sku = shop.product()
+    campaign = shop.later(items=[{"sku": sku, "stock": 1}])
+    order = shop.order(campaign.items[0].offer)
+    api.post(f"/campaigns/{campaign.code}/terminate")
+    api.delete(f"/products/{sku}", 409)
+    assert api.get(f"/orders/{order}")["sku"] == sku
