@@ -8,6 +8,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -268,6 +269,7 @@ class Gate:
         self.backlog = sum(int(issued or 0) - int(committed or 0) for issued, committed in counters)
         if ticks % REPORT_EVERY_TICKS == 0:
             await self._report_clicks()
+            await self._note_returns()
             self._drop_idle_lanes()
         if ticks % DURABILITY_EVERY_TICKS == 0:
             self._set_blocked(await reasons_not_to_sell(self.side.request, self.settings))
@@ -287,6 +289,17 @@ class Gate:
                     commands.append(("HINCRBY", keys.clicks(offer_id), outcome.word, more))
             self._reported[offer_id] = lane.counts.copy()
         await self.side.pipeline(commands)
+
+    async def _note_returns(self) -> None:
+        """Take over when unpaid units may come back: the order writer notes it without a new version."""
+        lanes = [lane for lane in self.lanes.values() if lane.shield.lease is not None]
+        instants = await self.side.pipeline(
+            [("HGET", keys.offer(lane.offer.id), "may_return_at_ms") for lane in lanes]
+        )
+        for lane, instant in zip(lanes, instants, strict=True):
+            may_return_at_ms = int(instant or 0)
+            if may_return_at_ms != lane.offer.may_return_at_ms:
+                lane.offer = replace(lane.offer, may_return_at_ms=may_return_at_ms)
 
     def _drop_idle_lanes(self) -> None:
         now_s = time.monotonic()

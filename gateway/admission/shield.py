@@ -65,7 +65,7 @@ class Shield:
         winners: frozenset[bytes] = frozenset()
         if refusal.outcome is Outcome.NOT_STARTED:
             lease_ms = min(lease_ms, starts_at_ms - START_MARGIN_MS - decided.now_ms)
-        elif decided.sequence == self._winners_sequence:
+        if decided.sequence == self._winners_sequence:
             winners = self._winners
         elif decided.sequence > 0:
             self.lease = None
