@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from sidecar import KEY, OTHER_KEY, Api, Shop
+from sidecar import Api, Shop, settings_for
 
 from admin import migrations
 from admin.resources import Resources
@@ -30,15 +30,7 @@ def unique() -> Callable[[str], str]:
 @pytest.fixture
 def settings(database_url: str, redis_server: Any) -> Settings:
     migrations.upgrade(database_url)
-    return Settings.from_env(
-        {
-            "SECKILL_DATABASE_URL": database_url,
-            "SECKILL_REDIS_URL": redis_server.url,
-            "SECKILL_ADMIN_KEY": f"{KEY},{OTHER_KEY}",
-            "SECKILL_TIMEZONE": "Asia/Taipei",
-            "SECKILL_LEASE_MS": "1",
-        }
-    )
+    return settings_for(database_url, redis_server.url)
 
 
 @pytest.fixture

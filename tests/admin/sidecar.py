@@ -28,6 +28,18 @@ ACTOR = "tester"
 _numbers = itertools.count(1)
 
 
+def settings_for(database_url: str, redis_url: str) -> Settings:
+    return Settings.from_env(
+        {
+            "SECKILL_DATABASE_URL": database_url,
+            "SECKILL_REDIS_URL": redis_url,
+            "SECKILL_ADMIN_KEY": f"{KEY},{OTHER_KEY}",
+            "SECKILL_TIMEZONE": "Asia/Taipei",
+            "SECKILL_LEASE_MS": "1",
+        }
+    )
+
+
 class Shop:
     """A shop with helpers to fill it; every name is this test's own."""
 

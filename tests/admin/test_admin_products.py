@@ -1,8 +1,11 @@
-"""Given operators at the catalogue, products are made, shown, changed and deleted, and never below their promises."""
+"""Given operators at the catalogue, products are made, shown, changed and deleted."""
 
 from __future__ import annotations
 
-from sidecar import Api, Shop, fields_of
+import pytest
+from sidecar import ACTOR, Api, Shop, fields_of
+
+from admin.catalog import service as catalog
 
 
 def test_a_product_lives_and_dies(api: Api) -> None:
@@ -93,3 +96,9 @@ def test_a_product_with_a_live_order_stays(api: Api, shop: Shop) -> None:
     api.post(f"/campaigns/{campaign.code}/terminate")
     api.delete(f"/products/{sku}", 409)
     assert api.get(f"/orders/{order}")["sku"] == sku
+
+
+@pytest.mark.parametrize("image", ["https://shop.example/a.jpg?b=c#d", "/img/a.jpg", "a.jpg", "../b.webp"])
+def test_images_are_web_addresses(shop: Shop, image: str) -> None:
+    body = {"sku": "kettle", "name": "Kettle", "price": 1, "image": image}
+    assert catalog.create(shop.resources, body, actor=ACTOR).image == image

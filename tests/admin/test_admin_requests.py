@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sidecar import OTHER_KEY, Api, Shop, fields_of
+from anyio.from_thread import BlockingPortal
+from sidecar import OTHER_KEY, Api, fields_of, settings_for
+
+from admin import migrations
+
+# None of these requests changes anything, so they can share one application and one database.
 
 JSON = {"Content-Type": "application/json"}
 PRODUCT: dict[str, Any] = {"sku": "kettle", "name": "Kettle", "price": 12900}
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory, redis_server: Any, portal: BlockingPortal) -> Iterator[Api]:
+    url = f"sqlite:///{tmp_path_factory.mktemp('requests') / 'ledger.db'}"
+    migrations.upgrade(url)
+    with Api(settings_for(url, redis_server.url), portal) as opened:
+        yield opened
 
 
 def raw(api: Api, body: bytes, headers: dict[str, str] | None = None) -> tuple[int, dict[str, Any]]:
@@ -74,16 +88,11 @@ def test_a_body_that_is_no_object_is_refused(api: Api, body: bytes, status: int)
     assert raw(api, body)[0] == status
 
 
-@pytest.mark.parametrize(
-    "declared", ["text/plain", "", "application/x-www-form-urlencoded", "application/json; charset=latin-1"]
-)
-def test_only_json_is_taken(api: Api, declared: str) -> None:
+@pytest.mark.parametrize("declared", ["application/json; charset=UTF-8", "text/plain", ""])
+def test_a_body_is_json_whatever_it_is_called(api: Api, declared: str) -> None:
     headers = {"Content-Type": declared} if declared else {"X-Nothing": "1"}
-    assert raw(api, b"{}", headers)[0] == 415
-
-
-def test_json_may_name_its_encoding(api: Api) -> None:
-    assert raw(api, b"{}", {"Content-Type": "Application/JSON; charset=UTF-8"})[0] == 422
+    assert raw(api, b"{}", headers)[0] == 422
+    assert raw(api, b"sku=kettle", headers)[0] == 400
 
 
 def test_a_body_over_the_limit_is_refused(api: Api) -> None:
@@ -123,7 +132,7 @@ def test_unknown_paths_and_methods(api: Api) -> None:
         ("stock", None, "not_an_integer"),
         ("sku", "with space", "bad_form"),
         ("sku", "kettle\n", "bad_form"),
-        ("sku", "x" * 65, "bad_form"),
+        ("sku", "x" * 65, "too_long"),
         ("sku", "", "bad_form"),
         ("sku", 7, "not_a_text"),
         ("name", "", "too_short"),
@@ -170,11 +179,6 @@ def test_all_problems_are_told_at_once(api: Api) -> None:
     }
 
 
-@pytest.mark.parametrize("image", ["https://shop.example/a.jpg?b=c#d", "/img/a.jpg", "a.jpg", "../b.webp"])
-def test_images_are_web_addresses(api: Api, image: str) -> None:
-    assert api.post("/products", {**PRODUCT, "image": image}, 201)["image"] == image
-
-
 @pytest.mark.parametrize(
     ("query", "field", "code"),
     [
@@ -203,21 +207,5 @@ def test_no_operation_ignores_a_parameter(api: Api, path: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["x", '"1', "-1", '"1", "2"'])
-def test_if_match_holds_one_revision(api: Api, shop: Shop, value: str) -> None:
-    api.patch(f"/products/{shop.product()}", {"price": 1}, 400, headers={"If-Match": value})
-
-
-# Readiness.
-
-
-def test_readiness_names_what_is_missing(api: Api, shop: Shop) -> None:
-    from sqlalchemy import text
-
-    assert api.get("/readyz") == {"ready": True, "reasons": []}
-    with shop.resources.engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
-    api.publisher.stop()
-    reasons = api.get("/readyz", 503)["reasons"]
-    assert len(reasons) == 2
-    assert "seckill migrate" in reasons[0]
-    assert "does not run" in reasons[1]
+def test_if_match_holds_one_revision(api: Api, value: str) -> None:
+    api.patch("/products/kettle", {"price": 1}, 400, headers={"If-Match": value})
