@@ -89,8 +89,18 @@ def shop() -> Iterator[Shop]:
         thread.join()
 
 
+@pytest.fixture
+def gateway(running_gateway: Gateway) -> Iterator[Gateway]:
+    """The session's gateway with an empty list of offers."""
+    yield running_gateway
+    client = running_gateway.redis.client()
+    client.flushall()
+    client.close()
+    wait_until(lambda: ask(f"{running_gateway.url}/seckill")[1]["items"] == [], what="an empty list")
+
+
 @pytest.fixture(scope="session")
-def gateway(tmp_path_factory: pytest.TempPathFactory, shop: Shop) -> Iterator[Gateway]:
+def running_gateway(tmp_path_factory: pytest.TempPathFactory, shop: Shop) -> Iterator[Gateway]:
     redis = RedisServer(tmp_path_factory.mktemp("browser-redis"))
     redis.start()
     port, metrics = free_port(), free_port()
