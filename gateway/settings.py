@@ -146,7 +146,7 @@ class Settings:
     metrics_bind: Bind = _setting(Bind.parse, Bind("127.0.0.1", 9464), "where /metrics listens; 0 picks a port")
     workers: int = _setting(_positive, 1, "gateway worker processes")
     demo: bool = _setting(_flag, False, "1 hands out demo tokens (set by `seckill up`, loopback only)")
-    orders_url: str = _setting(str, "", "public URL of the sidecar, shown with tickets")
+    orders_url: str = _setting(str, "", "URL of the page where shoppers see and pay their orders")
     body_max_bytes: int = _setting(_positive, 1024, "largest body of a click, bytes")
     admin_body_max_bytes: int = _setting(_positive, 4_194_304, "largest body at the sidecar, bytes")
     token_max_bytes: int = _setting(_positive, 4096, "longest shopper token, bytes")

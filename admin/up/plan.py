@@ -74,7 +74,6 @@ class Plan:
             # A log line is worth most when its process is killed the moment after.
             "PYTHONUNBUFFERED": "1",
         }
-        environment.setdefault("SECKILL_ORDERS_URL", addresses.url(admin))
         settings = Settings.from_env(environment)
         return cls(folder, gateway, admin, metrics, workers, options.demo, environment, settings)
 

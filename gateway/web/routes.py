@@ -6,16 +6,14 @@ import hashlib
 import ipaddress
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from gateway import tokens
@@ -26,12 +24,12 @@ from gateway.settings import Settings
 from gateway.times import iso
 from gateway.tokens import DEMO_PREFIX, Shopper, TokenVerifier
 from gateway.web import events as event_streams
+from gateway.web import page_files
 from gateway.web.bodies import BodyTooLarge, read_body
 from gateway.web.events import Events
 from gateway.web.hot_path import HotPath
 from gateway.web.offers_view import STATES, OffersView
 
-STATIC = Path(__file__).parent / "static"
 PAGE_DEFAULT = 100
 PAGE_MAX = 500
 DEMO_TOKEN_TTL_S = 24 * 3600
@@ -99,7 +97,7 @@ async def list_offers(request: Request) -> Response:
     if state is not None and state not in STATES:
         raise HTTPException(400, f"state must be one of {', '.join(STATES)}.")
     text = query.get("limit", str(PAGE_DEFAULT))
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= PAGE_MAX:
+    if len(text) > len(str(PAGE_MAX)) or not text.isascii() or not text.isdigit() or not 1 <= int(text) <= PAGE_MAX:
         raise HTTPException(400, f"limit must be a whole number from 1 to {PAGE_MAX}.")
     limit = int(text)
     after = _read_cursor(query["cursor"]) if "cursor" in query else None
@@ -164,8 +162,11 @@ async def show_mine(request: Request) -> Response:
         orjson.Fragment(b"{" + here.hot_path.ticket_members(lane, shopper.id, ticket) + b"}")
         for ticket in (record.split(b"|") if record else ())
     ]
-    orders_url = here.settings.orders_url and f"{here.settings.orders_url.rstrip('/')}/orders"
-    reply: dict[str, Any] = {"outcome": outcome, "tickets": tickets, "orders_url": orders_url or None}
+    reply: dict[str, Any] = {
+        "outcome": outcome,
+        "tickets": tickets,
+        "orders_url": here.settings.orders_url or None,
+    }
     if pending_until_ms:
         reply["settled_at"] = iso(pending_until_ms, here.timezone)
     return json(reply)
@@ -213,11 +214,6 @@ async def ready(request: Request) -> Response:
     return json(status | {"durability": here.settings.durability}, 200 if not reasons else 503)
 
 
-async def page(request: Request) -> Response:
-    """`GET /`: the sale page."""
-    return FileResponse(STATIC / "index.html", headers={"cache-control": "public, max-age=60"})
-
-
 async def page_settings(request: Request) -> Response:
     """`GET /config.json`: what the sale page needs to know of this shop."""
     allow_query(request)
@@ -243,11 +239,10 @@ async def make_demo_token(request: Request) -> Response:
     try:
         length = request.headers.get("content-length", "0").encode()
         wanted = orjson.loads(await read_body(request.receive, length, settings.body_max_bytes))
-        name = wanted.pop("name")
-        if wanted or type(name) is not str:
+        if not isinstance(wanted, dict) or set(wanted) != {"name"} or type(wanted["name"]) is not str:
             raise ValueError
-        name = "-".join(name.lower().split())
-    except (ValueError, KeyError, AttributeError, BodyTooLarge):
+        name = "-".join(wanted["name"].lower().split())
+    except (ValueError, BodyTooLarge):
         raise HTTPException(400, 'Send {"name": "Amy"}.') from None
     if not 1 <= len(name) <= DEMO_NAME_MAX or not name.isprintable():
         raise HTTPException(400, f"A name has 1 to {DEMO_NAME_MAX} printable characters.")
@@ -295,7 +290,7 @@ _TITLES = {
 }
 
 ROUTES = [
-    Route("/", page),
+    *page_files.ROUTES,
     Route("/config.json", page_settings),
     Route("/seckill", list_offers),
     Route("/seckill/{offer}", show_offer),
@@ -304,7 +299,6 @@ ROUTES = [
     Route("/healthz", alive),
     Route("/readyz", ready),
     Route("/demo/token", make_demo_token, methods=["POST"]),
-    Mount("/static", StaticFiles(directory=STATIC)),
 ]
 
 EXCEPTION_HANDLERS = {HTTPException: on_http_error, RedisProblem: on_redis_problem}
