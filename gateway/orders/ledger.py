@@ -215,7 +215,9 @@ def _read(entry: Entry, winner: Winner) -> _Order | None:
     except (UnicodeDecodeError, MessageError):
         return None
     # A NUL is the one character of valid UTF-8 that PostgreSQL cannot store.
-    if not 0 <= entry.bucket <= BUCKET_MAX or not 0 < len(shopper) <= SHOPPER_MAX_CHARS or "\0" in shopper or "\0" in entry.offer:
+    if not 0 < len(shopper) <= SHOPPER_MAX_CHARS or "\0" in shopper:
+        return None
+    if not 0 <= entry.bucket <= BUCKET_MAX or "\0" in entry.offer:
         return None
     if len(ticket.order_no) > ORDER_NO_MAX_CHARS or "\0" in ticket.order_no:
         return None

@@ -24,7 +24,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from gateway import keys, store
 from gateway.errors import MessageError, SettingsError
 from gateway.orders import dead_letters, tables
-from gateway.orders.database import open_engine
+from gateway.orders.database import open_engine, reading
 from gateway.orders.fence import FenceWatcher
 from gateway.orders.ledger import Ledger, Settlement
 from gateway.orders.may_return import MayReturn
@@ -242,16 +242,17 @@ class WriterTeam:
 
 
 def _require_schema(engine: Engine) -> None:
-    inspector = inspect(engine)
-    there = set(inspector.get_table_names())
-    for table in tables.metadata.sorted_tables:
-        columns = inspector.get_columns(table.name) if table.name in there else []
-        missing = {column.name for column in table.columns} - {column["name"] for column in columns}
-        if missing:
-            raise SettingsError(
-                f"the database does not have the newest schema (table {table.name} lacks "
-                f"{', '.join(sorted(missing))}): run `seckill migrate` first"
-            )
+    with reading(engine) as connection:
+        inspector = inspect(connection)
+        there = set(inspector.get_table_names())
+        for table in tables.metadata.sorted_tables:
+            columns = inspector.get_columns(table.name) if table.name in there else []
+            missing = {column.name for column in table.columns} - {column["name"] for column in columns}
+            if missing:
+                raise SettingsError(
+                    f"the database does not have the newest schema (table {table.name} lacks "
+                    f"{', '.join(sorted(missing))}): run `seckill migrate` first"
+                )
 
 
 def _complain(shard: int, settlements: Sequence[Settlement]) -> None:

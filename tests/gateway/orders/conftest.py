@@ -38,4 +38,4 @@ def shop(writers_redis: RedisServer, database_url: str, engine: Engine) -> Itera
     client.close()
     shop = Shop(Settings(redis_url=writers_redis.url, database_url=database_url), engine)
     yield shop
-    shop.redis.close()
+    shop.close()

@@ -32,6 +32,7 @@ class Shop:
         self.engine = engine
         self.redis = Redis.from_url(settings.redis_url)
         self._order_numbers = 0
+        self._processes: list[subprocess.Popen[str]] = []
 
     def publish(
         self, offer: str, *, stock: int, limit: int = 1, pay_within_ms: int = HOUR_MS, seed: bool = True
@@ -129,7 +130,9 @@ class Shop:
         assert len(won) == count
         return won
 
-    def forge(self, offer: str, winners: list[tuple[bytes, bytes]], **changed: bytes | int) -> str:
+    def forge(
+        self, offer: str, winners: list[tuple[bytes, bytes]], *, packed: bytes | None = None, **changed: int
+    ) -> str:
         """Append an entry that no script wrote, counted as issued like a real one."""
         flat = [part for winner in winners for part in winner]
         fields = {
@@ -137,7 +140,7 @@ class Shop:
             "bucket": 0,
             "epoch": keys.FIRST_EPOCH,
             "count": len(winners),
-            "winners": msgpack.packb(flat, use_bin_type=False),
+            "winners": packed or msgpack.packb(flat, use_bin_type=False),
         }
         self.redis.hincrby(keys.counters(0), "issued", len(winners))
         return self.redis.xadd(keys.stream(0), fields | changed).decode()
@@ -175,6 +178,13 @@ class Shop:
     def pending(self) -> int:
         return self.redis.xpending(keys.stream(0), keys.ORDER_GROUP)["pending"]
 
+    def pending_winners(self) -> int:
+        """Winners in entries that were given to a writer and are not settled."""
+        return sum(
+            int(self.redis.xrange(keys.stream(0), each["message_id"], each["message_id"])[0][1][b"count"])
+            for each in self.redis.xpending_range(keys.stream(0), keys.ORDER_GROUP, "-", "+", 100_000)
+        )
+
     def backlog(self) -> int:
         counters = self.counters()
         return counters.get("issued", 0) - counters.get("committed", 0)
@@ -206,9 +216,19 @@ class Shop:
             "SECKILL_WRITER_TAKEOVER_MS": str(self.settings.writer_takeover_ms),
             "SECKILL_WRITER_BATCH": str(self.settings.writer_batch),
         }
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-c", code], env=environment, cwd=ROOT, stderr=subprocess.PIPE, text=True
         )
+        self._processes.append(process)
+        return process
+
+    def close(self) -> None:
+        """Leave no process and no connection behind."""
+        for process in self._processes:
+            process.kill()
+            process.wait()
+            process.stderr.close()
+        self.redis.close()
 
 
 def entry(offer: str, winners: list[tuple[str, str]], *, number: int = 1, epoch: int = 1) -> Entry:

@@ -64,9 +64,7 @@ def test_an_order_says_what_was_won(shop: Shop, ledger: Ledger, offer_id: str) -
     ]
 
 
-def test_time_to_pay_is_the_later_of_the_ticket_and_the_window(
-    shop: Shop, ledger: Ledger, offer_id: str
-) -> None:
+def test_time_to_pay_is_the_later_of_the_ticket_and_the_window(shop: Shop, ledger: Ledger, offer_id: str) -> None:
     """Given a ticket that may be paid far in the future, when written, then that instant stands."""
     shop.publish(offer_id, stock=1)
     far = 4_000_000_000_000
@@ -121,9 +119,7 @@ def test_numbers_beyond_a_column_are_unreadable(shop: Shop, ledger: Ledger, offe
     """Given an entry whose bucket is no 32-bit number, then nothing breaks and neighbours are written."""
     shop.publish(offer_id, stock=5)
     big = Entry("1-0", offer_id, 2**70, 1, (Winner(b"a", ticket("A1", "1").encode()),))
-    assert reasons(ledger.write(0, [big, entry(offer_id, [("b", ticket("A2", "2"))], number=2)])) == [
-        "unreadable"
-    ]
+    assert reasons(ledger.write(0, [big, entry(offer_id, [("b", ticket("A2", "2"))], number=2)])) == ["unreadable"]
     assert set(shop.orders()) == {"A2"}
 
 
@@ -148,9 +144,7 @@ def test_unknown_offer_and_old_epoch(shop: Shop, ledger: Ledger, offer_id: str) 
     assert set(shop.orders()) == {"A3"}
 
 
-def test_what_was_written_before_an_epoch_ended_stays_a_repeat(
-    shop: Shop, ledger: Ledger, offer_id: str
-) -> None:
+def test_what_was_written_before_an_epoch_ended_stays_a_repeat(shop: Shop, ledger: Ledger, offer_id: str) -> None:
     """Given a written order whose acknowledgement was lost, when the epoch is raised, then it is no letter."""
     shop.publish(offer_id, stock=5)
     same = [entry(offer_id, [("a", ticket("A1", "1"))])]
@@ -239,7 +233,7 @@ batches = st.lists(st.lists(entries, min_size=1, max_size=4), min_size=1, max_si
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
 )
 @given(batches=batches, again=st.booleans())
 def test_any_mix_of_winners_ends_as_the_model_says(
