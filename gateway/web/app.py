@@ -23,7 +23,7 @@ from gateway.telemetry import Metrics, deltas, set_up_logging
 from gateway.tokens import TokenVerifier, demo_secret
 from gateway.web.events import Events
 from gateway.web.hot_path import HotPath
-from gateway.web.middleware import SecurityHeaders
+from gateway.web.middleware import OwnReplies, SecurityHeaders
 from gateway.web.offers_view import OffersView
 from gateway.web.routes import EXCEPTION_HANDLERS, ROUTES, Parts
 
@@ -77,7 +77,7 @@ def create_app(settings: Settings) -> ASGIApp:
     if not settings.cors_origins:
         return hot_path
     return CORSMiddleware(
-        hot_path,
+        OwnReplies(hot_path),
         allow_origins=settings.cors_origins,
         allow_methods=["GET", "POST"],
         allow_headers=["authorization", "content-type", "idempotency-key"],

@@ -1,4 +1,4 @@
-"""Plain ASGI middleware of everything behind the hot path."""
+"""Plain ASGI middleware: of everything behind the hot path, and between it and CORS."""
 
 from __future__ import annotations
 
@@ -31,7 +31,26 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *self._headers]
+                # A copy: the message may be one that is sent again and again.
+                message = {**message, "headers": [*message["headers"], *self._headers]}
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+class OwnReplies:
+    """Gives every request reply messages of its own.
+
+    The hot path repeats encoded replies; what another middleware writes into them would stick to all later ones.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on and copy the messages of its reply."""
+
+        async def send_copy(message: Message) -> None:
+            await send(dict(message))
+
+        await self._app(scope, receive, send_copy)
