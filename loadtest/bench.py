@@ -36,7 +36,7 @@ from loadtest.scenarios import (
     new_shoppers,
     prepare,
 )
-from loadtest.stack import Cores, Stack
+from loadtest.stack import LIMITS, Cores, Stack
 from loadtest.verify import judge
 
 WRITE_WITHIN_S = 600.0
@@ -52,6 +52,9 @@ class Bench:
     cores: Cores
     sizes: Sizes
     console: Console
+    extra: dict[str, str] = field(default_factory=dict)
+    """Settings of the system under test besides `LIMITS`."""
+
     runs: list[Run] = field(default_factory=list)
     breaches: list[str] = field(default_factory=list)
     catch_up: dict[str, float] = field(default_factory=dict)
@@ -150,7 +153,7 @@ def _speed(bench: Bench, folder: Path, arguments: argparse.Namespace, status: Pr
     with ExitStack() as running:
         constant = _constant(folder, bench.cores, running)
         stacks = [
-            running.enter_context(Stack(name, folder, bench.cores, durability=name))
+            running.enter_context(Stack(name, folder, bench.cores, durability=name, extra=bench.extra))
             for name in arguments.durability
         ]
         for scenario in arguments.scenarios:
@@ -168,8 +171,10 @@ def _batching(bench: Bench, folder: Path, arguments: argparse.Namespace, status:
     one_by_one = {"SECKILL_BATCH_MAX": "1", "SECKILL_BATCHES_IN_FLIGHT_MAX": "64"}
     with ExitStack() as running:
         stacks = [
-            running.enter_context(Stack("batched", folder, bench.cores, durability="relaxed")),
-            running.enter_context(Stack("unbatched", folder, bench.cores, durability="relaxed", extra=one_by_one)),
+            running.enter_context(Stack("batched", folder, bench.cores, durability="relaxed", extra=bench.extra)),
+            running.enter_context(
+                Stack("unbatched", folder, bench.cores, durability="relaxed", extra=bench.extra | one_by_one)
+            ),
         ]
         most = max(arguments.connections)
         bench.rounds(BATCHING, stacks, None, connections=most, times=arguments.repetitions)
@@ -180,7 +185,7 @@ def _batching(bench: Bench, folder: Path, arguments: argparse.Namespace, status:
 def _memory(bench: Bench, folder: Path, shoppers: int, status: Progress) -> tuple[float, float]:
     """Resident MB of a gateway worker before and after so many distinct shoppers, some of them winners."""
     status.add_task(f"memory after {shoppers:,} shoppers")
-    with Stack("memory", folder, bench.cores, durability="relaxed") as stack:
+    with Stack("memory", folder, bench.cores, durability="relaxed", extra=bench.extra) as stack:
         offer = stack.create_offer(min(MEMORY_STOCK, shoppers // 2))
         requests = generators.write_requests(stack.folder / "clicks.bin", offer, new_shoppers(shoppers), stack.mint)
         before = stack.gateway.usage().resident_bytes[0]
@@ -198,6 +203,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--connections", type=int, nargs="+", default=[64, 256])
     parser.add_argument("--scenarios", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
     parser.add_argument("--durability", nargs="+", choices=("relaxed", "strict"), default=["relaxed", "strict"])
+    parser.add_argument("--setting", nargs="+", default=[], metavar="NAME=VALUE", help="SECKILL_* for the gateway")
     parser.add_argument("--mixed-shoppers", type=int, default=MIXED_SHOPPERS)
     parser.add_argument("--no-batching", action="store_true", help="leave out batched against one by one")
     parser.add_argument("--no-writer", action="store_true", help="leave out the order writer's own test")
@@ -228,7 +234,10 @@ def _run(bench: Bench, folder: Path, arguments: argparse.Namespace) -> report.Re
         when=datetime.now(UTC).isoformat(timespec="seconds"),
         machine=machine.describe(),
         generator=generators.name(),
-        settings={name: str(value) for name, value in vars(arguments).items()},
+        settings={name: str(value) for name, value in vars(arguments).items()}
+        | LIMITS
+        | bench.extra
+        | {"gateway_core": str(bench.cores.gateway), "other_core": str(bench.cores.others)},
         fsync_us=fsync_us,
         runs=bench.runs,
         rows=figures.rows(bench.runs),
@@ -252,7 +261,8 @@ def main(argv: list[str] | None = None) -> int:
         console.print(f"[yellow]generator: {generators.name()}[/yellow]")
     found = cores()
     placed = Cores(*found) if found else Cores(None, None)
-    bench = Bench(placed, Sizes(arguments.duration_s, arguments.mixed_shoppers), console)
+    extra = dict(each.split("=", 1) for each in arguments.setting)
+    bench = Bench(placed, Sizes(arguments.duration_s, arguments.mixed_shoppers), console, extra)
     try:
         with tempfile.TemporaryDirectory(prefix="seckill-bench-") as folder:
             result = _run(bench, Path(folder), arguments)

@@ -44,6 +44,11 @@ def seckill_command() -> str:
     return str(Path(sys.executable).with_name("seckill"))
 
 
+def clean_environ() -> dict[str, str]:
+    """This process's environment without settings of the system under test: a run depends on its own alone."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("SECKILL_")}
+
+
 def cores() -> tuple[int, int] | None:
     """The core of the server under test and the core of everything else, or None with a single core."""
     if not hasattr(os, "sched_getaffinity"):
@@ -76,7 +81,7 @@ class Server:
         process = subprocess.Popen(
             list(command),
             cwd=ROOT,
-            env={**os.environ, **(environ or {})},
+            env={**clean_environ(), **(environ or {})},
             stdout=subprocess.PIPE if pipe else log,
             stderr=log,
             text=True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import subprocess
 import time
@@ -16,7 +15,7 @@ from loadtest import scrape
 from loadtest.errors import StartError
 from loadtest.machine import redis_binary
 from loadtest.operators_api import Item, OperatorsApi, now_ms
-from loadtest.processes import ROOT, Server, Usage, free_port, seckill_command
+from loadtest.processes import ROOT, Server, Usage, clean_environ, free_port, seckill_command
 from loadtest.tokens import Mint
 
 PRODUCT = "kettle"
@@ -119,7 +118,7 @@ class Stack:
 
     def _run(self, *arguments: str) -> None:
         command = [seckill_command(), *arguments]
-        environ = {**os.environ, **self._environ}
+        environ = {**clean_environ(), **self._environ}
         done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise StartError(f"seckill {arguments[0]} ended with {done.returncode}:\n{done.stderr}")
