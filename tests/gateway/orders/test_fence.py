@@ -8,26 +8,21 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
 from gateway import keys, offers
-from gateway.orders.database import open_engine
 from gateway.orders.fence import FenceWatcher
-from gateway.orders.tables import metadata
 from gateway.settings import Settings
 from tests.conftest import RedisServer, wait_until
 from tests.gateway.orders.shop import Shop
 
 
 @pytest.fixture
-def shop(own_redis: RedisServer, database_url: str) -> Iterator[Shop]:
+def shop(own_redis: RedisServer, ledger_url: str, engine: Engine) -> Iterator[Shop]:
     """A shop whose Redis may be killed."""
-    engine = open_engine(database_url)
-    metadata.create_all(engine)
-    shop = Shop(Settings(redis_url=own_redis.url, database_url=database_url), engine)
+    shop = Shop(Settings(redis_url=own_redis.url, database_url=ledger_url), engine)
     yield shop
     shop.close()
-    engine.dispose()
 
 
 @pytest.fixture

@@ -233,7 +233,7 @@ batches = st.lists(st.lists(entries, min_size=1, max_size=4), min_size=1, max_si
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
 )
 @given(batches=batches, again=st.booleans())
 def test_any_mix_of_winners_ends_as_the_model_says(
