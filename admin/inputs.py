@@ -160,6 +160,8 @@ _CODES = {
 }
 
 Path = tuple[int | str, ...]
+_KEY = "[key]"
+"""What pydantic adds to the path of a mapping's key that breaks a rule."""
 
 
 def check(model: type[ModelT], given: object) -> ModelT:
@@ -199,7 +201,7 @@ def _problems(error: ValidationError) -> Iterable[tuple[Path, FieldError]]:
 
 def dotted(path: Sequence[int | str]) -> str:
     """A field's path as told to the caller. Names they made up are cut short and made printable."""
-    parts = [str(part) if isinstance(part, int) else ascii(part[:80])[1:-1] for part in path]
+    parts = [str(part) if isinstance(part, int) else ascii(part[:80])[1:-1] for part in path if part != _KEY]
     return ".".join(parts)
 
 

@@ -31,7 +31,7 @@ def width(text: str) -> int:
 
 def _short(label: str) -> str:
     if width(label) > LABEL_WIDTH_MAX:
-        raise refuse("too_long", "at most 24 Latin or 12 CJK characters")
+        raise refuse("too_wide", "at most 24 Latin or 12 CJK characters")
     return label
 
 

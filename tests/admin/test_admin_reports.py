@@ -1,0 +1,127 @@
+"""Given sales, operators see orders, reports and dead letters as they are."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import replace
+
+import orjson
+from sidecar import Api, Shop, fields_of
+
+from admin.campaigns import report
+from admin.resources import Resources
+from gateway import keys
+
+
+def test_orders_are_shown_with_the_units_they_hold(api: Api, shop: Shop) -> None:
+    campaign = shop.campaign()
+    offer = campaign.items[0].offer
+    first = shop.order(offer, shopper="ann 'o' \"x\" |,", quantity=2)
+    second = shop.order(offer, status="expired", created_at_ms=1_795_233_600_123, expire_at_ms=1_795_233_600_000)
+    shown = api.get(f"/orders/{first}")
+    assert (shown["shopper"], shown["quantity"], shown["total"]) == ("ann 'o' \"x\" |,", 2, 19800)
+    assert (len(shown["units"]), shown["units_released"], shown["status"]) == (2, [], "pending")
+    over = api.get(f"/orders/{second}")
+    assert (over["units"], len(over["units_released"])) == ([], 1)
+    assert over["created_at"] == "2026-11-21T12:00:00.123+08:00"
+    assert over["expire_at"] == "2026-11-21T12:00:00+08:00"
+    api.get("/orders/none", 404)
+
+
+def test_orders_are_filtered_and_paged_newest_first(api: Api, shop: Shop) -> None:
+    one, two = shop.campaign().items[0].offer, shop.campaign().items[0].offer
+    # Two at the same instant: the page boundary must not lose or repeat one.
+    made = [shop.order(one, created_at_ms=5), shop.order(one, created_at_ms=5), shop.order(one, created_at_ms=9)]
+    other = shop.order(two, shopper="ann b", status="paid")
+    seen, cursor = [], ""
+    while True:
+        page = api.get(f"/orders?offer={one}&limit=1{cursor}")
+        seen += [each["order_no"] for each in page["items"]]
+        if page["next"] is None:
+            break
+        cursor = f"&cursor={page['next']}"
+    assert seen == [made[2], *sorted(made[:2], reverse=True)]
+    assert [each["order_no"] for each in api.get("/orders?shopper=ann%20b")["items"]] == [other]
+    assert [each["order_no"] for each in api.get("/orders?status=paid")["items"]] == [other]
+    assert api.get(f"/orders?offer={one}&status=paid") == {"items": [], "next": None}
+    assert fields_of(api.get("/orders?status=lost", 422)) == {"status": "not_one_of"}
+    assert fields_of(api.get("/orders?shopper=%00", 422)) == {"shopper": "control_character"}
+
+
+def test_a_report_adds_up(api: Api, shop: Shop) -> None:
+    sku = shop.product(price=12900)
+    campaign = shop.campaign(items=[{"sku": sku, "stock": 100}, {"sku": shop.product(), "stock": 5}])
+    offer = campaign.items[0].offer
+    regular = shop.order(shop.campaign().items[0].offer, shopper="regular", status="paid", created_at_ms=1)
+    shop.sell(offer, 4)
+    shop.order(offer, shopper="new", status="paid", won_at_ms=1_795_233_600_000)
+    shop.order(offer, shopper="regular", won_at_ms=1_795_233_660_000)
+    shop.order(offer, shopper="gone", status="expired", won_at_ms=1_795_233_630_000)
+    shop.resources.redis.hset(keys.clicks(offer), mapping={"won": 4, "sold_out": 9})
+    made = api.get(f"/campaigns/{campaign.code}/report")
+    line, total = made["offers"][0], made["total"]
+    assert made["live"] is True
+    assert (line["stock"], line["held"], line["left"], line["expired"], line["sold"]) == (100, 4, 96, 1, 5)
+    assert (line["orders"], line["units"], line["paid"]) == (3, 3, 1)
+    assert (line["gmv"], line["given_away"]) == (2 * 9900, 2 * 3000)
+    assert (line["new_customers"], total["new_customers"]) == (1, 1)
+    assert line["first_sale_at"] == "2026-11-21T12:00:00+08:00"
+    assert line["last_sale_at"] == "2026-11-21T12:01:00+08:00"
+    assert line["clicks"] == total["clicks"] == {"won": 4, "sold_out": 9}
+    assert (total["stock"], total["left"], total["sold"]) == (105, 101, 5)
+    assert made["refunds"] == {"count": 0, "amount": 0}
+    assert regular
+    api.get("/campaigns/none/report", 404)
+    assert fields_of(api.get(f"/campaigns/{campaign.code}/report?format=xml", 422)) == {"format": "not_one_of"}
+
+
+def test_without_redis_the_ledger_speaks(shop: Shop, broken_redis: Resources) -> None:
+    campaign = shop.campaign()
+    shop.order(campaign.items[0].offer, quantity=3)
+    made = report.make(broken_redis, campaign.code)
+    assert (made.live, made.total.held, made.total.left) == (False, 3, 97)
+
+
+def test_a_csv_holds_no_formula(api: Api, shop: Shop) -> None:
+    campaign = shop.campaign(name='=HYPERLINK("http://evil.example","x")')
+    reply = api.send("GET", f"/campaigns/{campaign.code}/report?format=csv")
+    assert reply.headers["content-type"].startswith("text/csv")
+    rows = list(csv.DictReader(io.StringIO(reply.text)))
+    assert [row["sku"] for row in rows] == [campaign.items[0].sku, ""]
+    assert {row["name"] for row in rows} == {'\'=HYPERLINK("http://evil.example","x")'}
+    assert rows[0]["left"] == rows[0]["stock"] == "100"
+    assert rows[0]["clicks_won"] == "0"
+
+
+def test_dead_letters_are_shown_newest_first(api: Api, shop: Shop) -> None:
+    stream = keys.dead(0)
+    offer = shop.unique("dead")
+    ids = []
+    for reason in ("unit taken", "no such offer", "slot taken"):
+        fields = {
+            "entry": "1-1",
+            "shopper": b"\xff|x",
+            "ticket": "no,1,1",
+            "offer": offer,
+            "epoch": 1,
+            "reason": reason,
+        }
+        ids.append(shop.resources.redis.xadd(stream, fields).decode())
+    first = api.get("/dead-letters?limit=2")
+    second = api.get(f"/dead-letters?limit=1&cursor={first['next']}")
+    shown = [*first["items"], *second["items"]]
+    assert [each["id"] for each in shown] == ids[::-1]
+    assert [each["reason"] for each in shown] == ["slot taken", "no such offer", "unit taken"]
+    assert (shown[0]["shopper"], shown[0]["epoch"]) == ("\ufffd|x", 1)
+    assert fields_of(api.get("/dead-letters?cursor=WzAsIisiXQ", 422)) == {"cursor": "bad_cursor"}
+    shop.resources.redis.xdel(stream, *ids)
+
+
+def test_reading_goes_on_without_redis(shop: Shop, broken_redis: Resources) -> None:
+    from admin.campaigns import service
+
+    campaign = shop.campaign()
+    assert service.read(broken_redis, campaign.code).state == "running"
+    assert service.read(replace(broken_redis, currency="JPY"), campaign.code).label == "Flash sale 9900"
+    assert orjson.loads(shop.row(campaign.items[0].offer).card)["currency"] == "CNY"
