@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
@@ -25,9 +24,9 @@ from admin.orders import routes as orders
 from admin.resources import Resources
 from admin.routing import Call, Endpoint, routes
 from admin.security import BearerKeys, NoStore
+from gateway.lifeline import die_with_parent
 from gateway.settings import Settings
-
-_log = logging.getLogger(__name__)
+from gateway.telemetry import set_up_logging
 
 
 class State(TypedDict):
@@ -98,3 +97,11 @@ def create_app(settings: Settings) -> Starlette:
     )
     app.router.redirect_slashes = False
     return app
+
+
+def create() -> Starlette:
+    """The app of a granian worker, with settings from the environment."""
+    die_with_parent()
+    settings = Settings.from_env()
+    set_up_logging(settings, "admin")
+    return create_app(settings)
