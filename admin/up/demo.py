@@ -49,8 +49,8 @@ FREE_STOCK_MIN = 10_000
 SALES: dict[str, dict[str, Any]] = {
     "running": {
         "name": "Open house",
-        "slogan": "Running now, while it lasts",
-        "texts": {"zh-Hant": {"name": "開門秒殺", "slogan": "正在進行，售完為止"}},
+        "slogan": "While it lasts",
+        "texts": {"zh-Hant": {"name": "開門秒殺", "slogan": "售完為止"}},
         "rule": {"limit_per_shopper": 1, "pay_within_s": 900},
         "items": [
             {"sku": "demo-kettle", "stock": 200, "price": 9_900},
@@ -60,8 +60,8 @@ SALES: dict[str, dict[str, Any]] = {
     },
     "not_started": {
         "name": "Two-minute warning",
-        "slogan": "Opens shortly: be on time",
-        "texts": {"zh-Hant": {"name": "倒數秒殺", "slogan": "即將開始，準時見"}},
+        "slogan": "The same second for everyone",
+        "texts": {"zh-Hant": {"name": "倒數秒殺", "slogan": "同一秒，人人平等"}},
         "rule": {"limit_per_shopper": 1, "pay_within_s": 900},
         "items": [
             {"sku": "demo-headphones", "stock": 50, "price": 29_900},
@@ -70,8 +70,8 @@ SALES: dict[str, dict[str, Any]] = {
     },
     "ended": {
         "name": "Early birds",
-        "slogan": "Over: this is what the end looks like",
-        "texts": {"zh-Hant": {"name": "早鳥秒殺", "slogan": "已經結束"}},
+        "slogan": "For those who were there first",
+        "texts": {"zh-Hant": {"name": "早鳥秒殺", "slogan": "先到先得"}},
         "rule": {"limit_per_shopper": 1, "pay_within_s": 900},
         "items": [{"sku": "demo-tea", "stock": 30, "price": 900}],
     },
