@@ -1,7 +1,8 @@
 """Winners into the database, so that each becomes exactly one order and nothing else can.
 
-A batch is written in one transaction. The quick way inserts everything and compares counts; when anything is
-odd it is rolled back to a savepoint, and the careful way decides order by order, under the same locks.
+A batch is written in one transaction. The quick way inserts everything as new; when anything is odd it is
+rolled back to a savepoint, and the careful way decides order by order, under the same locks, by what was
+inserted beside what is there.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from gateway.errors import MessageError
 from gateway.offers import NUMBER_MAX
-from gateway.orders.bulk import insert_new
+from gateway.orders.bulk import insert
 from gateway.orders.database import now_ms, writing
 from gateway.orders.dead_letters import DeadLetter, Reason
 from gateway.orders.message import Entry, Ticket, Winner
@@ -145,16 +146,12 @@ class Ledger:
         order_rows = [self._order_row(shard, order, known[order.entry.offer], now) for order in batch]
         unit_rows = [row for order in batch for row in _unit_rows(order)]
         try:
-            with connection.begin_nested() as attempt:
-                if (
-                    insert_new(connection, orders, order_rows) == len(order_rows)
-                    and insert_new(connection, order_units, unit_rows) == len(unit_rows)
-                ):  # fmt: skip
-                    return True
-                attempt.rollback()
+            with connection.begin_nested():
+                insert(connection, orders, order_rows, skip=False)
+                insert(connection, order_units, unit_rows, skip=False)
         except (DataError, IntegrityError):
-            pass
-        return False
+            return False
+        return True
 
     def _write_one(
         self, connection: Connection, shard: int, order: _Order, known: dict[str, _Offer], now: int
@@ -169,10 +166,10 @@ class Ledger:
         unit_rows = _unit_rows(order)
         try:
             with connection.begin_nested() as attempt:
-                if (
-                    insert_new(connection, orders, [self._order_row(shard, order, offer, now)])
-                    and insert_new(connection, order_units, unit_rows) == len(unit_rows)
-                ):  # fmt: skip
+                row = self._order_row(shard, order, offer, now)
+                if insert(connection, orders, [row], skip=True) and (
+                    insert(connection, order_units, unit_rows, skip=True) == len(unit_rows)
+                ):
                     return None
                 attempt.rollback()
         except (DataError, IntegrityError):
