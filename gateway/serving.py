@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
+import os
 import resource
+import signal
 
 from granian import Granian
 from granian.constants import Interfaces, Loops, RuntimeModes
@@ -14,7 +17,9 @@ from gateway.settings import Settings
 FILES_PER_CONNECTION = 2
 
 
-def serve(factory: str, settings: Settings, host: str, port: int, workers: int) -> None:
+def serve(
+    factory: str, settings: Settings, host: str, port: int, workers: int, *, stopping: signal.Signals | None = None
+) -> None:
     """Serve until SIGTERM or SIGINT; what is in flight is answered first, within `shutdown_timeout_s`.
 
     Args:
@@ -23,11 +28,13 @@ def serve(factory: str, settings: Settings, host: str, port: int, workers: int) 
         host: address to listen on.
         port: TCP port.
         workers: processes; one that dies is replaced.
+        stopping: sent to the workers before they are asked to stop, for replies that never end by themselves.
     """
     # Workers are born fresh: a fork would copy the locks of this process's threads.
     multiprocessing.set_start_method("spawn", force=True)
     _raise_file_limit(settings.connections_max * FILES_PER_CONNECTION)
-    Granian(
+    _Server.stopping = stopping
+    _Server(
         factory,
         factory=True,
         address=host,
@@ -45,6 +52,19 @@ def serve(factory: str, settings: Settings, host: str, port: int, workers: int) 
         workers_kill_timeout=settings.shutdown_timeout_s,
         log_level=LogLevels.warning,
     ).serve()
+
+
+class _Server(Granian):  # type: ignore[misc,valid-type]
+    """Granian, whose workers hear of a stop before it waits for every reply to end."""
+
+    stopping: signal.Signals | None = None
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        if self.stopping is not None:
+            for worker in multiprocessing.active_children():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(worker.pid or 0, self.stopping)
+        super().shutdown(exit_code)
 
 
 def _raise_file_limit(wanted: int) -> None:

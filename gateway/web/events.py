@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import signal
 
 import orjson
 from starlette.types import Receive, Scope, Send
@@ -20,6 +21,9 @@ log = logging.getLogger(__name__)
 
 POLL_S = 0.25
 KEEP_ALIVE_S = 15.0
+
+CLOSE_STREAMS = signal.SIGUSR1
+"""Sent to the workers when the gateway is about to stop, as open streams would keep them from it."""
 
 _START = {
     "type": "http.response.start",
@@ -72,7 +76,8 @@ class Events:
         return self._closing
 
     async def start(self) -> None:
-        """Begin to read watched offers."""
+        """Begin to read watched offers, and to listen for `CLOSE_STREAMS`."""
+        asyncio.get_running_loop().add_signal_handler(CLOSE_STREAMS, self.close_streams)
         self._polling = asyncio.create_task(self._poll(), name="event streams")
 
     async def stop(self) -> None:

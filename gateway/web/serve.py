@@ -14,6 +14,7 @@ from gateway.lifeline import die_with_parent
 from gateway.serving import serve
 from gateway.settings import Settings
 from gateway.telemetry import registry_of_all_workers, set_up_logging
+from gateway.web.events import CLOSE_STREAMS
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ def run(settings: Settings, host: str, port: int, workers: int) -> int:
     os.environ[MULTIPROCESS_VARIABLE] = folder
     try:
         _serve_metrics(settings)
-        serve("gateway.web.app:create", settings, host, port, workers)
+        serve("gateway.web.app:create", settings, host, port, workers, stopping=CLOSE_STREAMS)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return 0
