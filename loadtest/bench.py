@@ -24,7 +24,7 @@ from loadtest.checks import CHECKS_OF_THE_BOOKS, Story
 from loadtest.errors import LoadtestError
 from loadtest.figures import Run
 from loadtest.load import RESULTS
-from loadtest.processes import Server, cores, free_port
+from loadtest.processes import Server, cores, free_port, unwind_on_sigterm
 from loadtest.scenarios import (
     BATCHING,
     MIXED_SHOPPERS,
@@ -276,4 +276,5 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    unwind_on_sigterm()
     sys.exit(main())

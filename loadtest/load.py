@@ -24,7 +24,7 @@ from loadtest import ledger, verify
 from loadtest.errors import LoadtestError, StartError
 from loadtest.machine import describe
 from loadtest.operators_api import OperatorsApi
-from loadtest.processes import READY_WITHIN_S, ROOT, Server, free_port, seckill_command
+from loadtest.processes import READY_WITHIN_S, ROOT, Server, free_port, seckill_command, unwind_on_sigterm
 from loadtest.verify import Verdict
 
 RESULTS = ROOT / "loadtest" / "results"
@@ -159,4 +159,5 @@ def _run(arguments: argparse.Namespace, report: Path, console: Console) -> bool:
 
 
 if __name__ == "__main__":
+    unwind_on_sigterm()
     sys.exit(main())

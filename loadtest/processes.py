@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import selectors
+import signal
 import socket
 import subprocess
 import sys
@@ -42,6 +43,15 @@ def free_port() -> int:
 def seckill_command() -> str:
     """The installed command beside the running interpreter."""
     return str(Path(sys.executable).with_name("seckill"))
+
+
+def unwind_on_sigterm() -> None:
+    """Make SIGTERM end this program like Ctrl-C does: servers are stopped and temporary folders removed."""
+
+    def leave(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, leave)
 
 
 def clean_environ() -> dict[str, str]:
