@@ -1,0 +1,105 @@
+"""The small commands: tokens, help, mistakes; and the health check of a container."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import jwt
+import pytest
+
+from admin import health
+from gateway import keys
+from tests.conftest import RedisServer, wait_until
+from tests.system.running import SECKILL, environment
+
+SECRET = "s" * 32
+OLDER = "o" * 32
+
+
+def run(*arguments: str, **given: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*SECKILL, *arguments], env=environment(**given), capture_output=True, text=True, timeout=20, check=False
+    )
+
+
+def test_a_token_is_signed_with_the_first_secret() -> None:
+    done = run(
+        "token", "--sub", '王 "o\'neil"', "--level", "2", "--ttl", "60", SECKILL_TOKEN_SECRET=f"{SECRET},{OLDER}"
+    )
+    claims = jwt.decode(done.stdout.strip(), SECRET, algorithms=["HS256"], options={"verify_iat": False})
+    assert (claims["sub"], claims["level"]) == ('王 "o\'neil"', 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "secret", "sentence"),
+    [
+        (("token", "--sub", "a"), "", "set SECKILL_TOKEN_SECRET"),
+        (("token", "--sub", "a\tb"), SECRET, "sub"),
+        (("token", "--sub", "a" * 65), SECRET, "sub"),
+        (("token",), SECRET, "--sub"),
+        (("token", "--sub", "a", "--ttl", "0"), SECRET, "above zero"),
+        (("gateway", "--port", "70000"), SECRET, "between 0 and 65535"),
+        (("up", "--nodemo"), SECRET, "unrecognized arguments"),
+        (("admin",), "", "set SECKILL_ADMIN_KEY"),
+        (("gateway",), "", "set SECKILL_TOKEN_SECRET"),
+        ((), SECRET, "COMMAND"),
+    ],
+)
+def test_a_mistake_is_one_sentence(arguments: tuple[str, ...], secret: str, sentence: str) -> None:
+    done = run(*arguments, SECKILL_TOKEN_SECRET=secret)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert sentence in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_writer_without_its_tables_says_what_to_run(tmp_path: object, redis_server: RedisServer) -> None:
+    done = run("writer", SECKILL_REDIS_URL=redis_server.url, SECKILL_DATABASE_URL=f"sqlite:///{tmp_path}/empty.db")
+    assert done.returncode == 2
+    assert "seckill migrate" in done.stderr.splitlines()[-1]
+
+
+@pytest.fixture
+def answering() -> Iterator[int]:
+    """A port whose server answers 200 to `/healthz` alone."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/healthz" else 503)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+def test_a_role_that_answers_is_alive(answering: int) -> None:
+    assert health.answers(answering, "/healthz")
+    assert not health.answers(answering, "/elsewhere")
+    assert not health.answers(1, "/healthz")
+
+
+def test_a_writer_that_asks_for_work_is_alive(own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a writer of this host that has looked for abandoned work lately, as it does every second, then it is alive, and one of another host is not.
+    stream = keys.stream(0)
+    with own_redis.client() as client:
+        client.xgroup_create(stream, keys.ORDER_GROUP, mkstream=True)
+        assert not health.writer_is_alive(own_redis.url, "here")
+        client.xautoclaim(stream, keys.ORDER_GROUP, "here-1-abc-0", 60_000)
+        assert health.writer_is_alive(own_redis.url, "here")
+        assert not health.writer_is_alive(own_redis.url, "there")
+
+    # When it has been silent for longer than it may, then it is not alive any more.
+    monkeypatch.setattr(health, "WRITER_IDLE_MAX_MS", 20)
+    wait_until(lambda: not health.writer_is_alive(own_redis.url, "here"))
+
+    # And while Redis is away nobody can tell, so it is left alone.
+    own_redis.kill()
+    assert health.writer_is_alive(own_redis.url, "here")
