@@ -18,7 +18,7 @@ from typing import Any, cast
 import hiredis
 from redis.connection import SSLConnection, parse_url
 
-from gateway.errors import NotSent, OutcomeUnknown, Refused, SettingsError
+from gateway.errors import NotSent, OutcomeUnknown, RedisProblem, Refused, SettingsError
 
 log = logging.getLogger(__name__)
 
@@ -178,7 +178,7 @@ class Wire:
             self._wanted.clear()
             try:
                 await asyncio.wait_for(self._open(), CONNECT_TIMEOUT_S * 2)
-            except (OSError, TimeoutError, NotSent, Refused, OutcomeUnknown) as error:
+            except (OSError, TimeoutError, RedisProblem) as error:
                 reason = str(error) or type(error).__name__
                 if reason != self.problem:
                     log.warning("redis connection: %s", reason)

@@ -18,7 +18,7 @@ from gateway.admission.batch import UNAVAILABLE, Lane
 from gateway.admission.clock import RedisClock
 from gateway.admission.durability import reasons_not_to_sell
 from gateway.admission.outcome import Outcome
-from gateway.errors import RedisProblem
+from gateway.errors import RedisProblem, ScriptContractError
 from gateway.offers import Offer
 from gateway.settings import Settings
 from gateway.wire import Wire
@@ -229,11 +229,10 @@ class Gate:
         sha, info, instant = await wire.while_setting_up(
             [("SCRIPT", "LOAD", scripts.load("admit").source), ("INFO", "server"), ("TIME",)]
         )
-        assert sha.decode() == scripts.load("admit").sha
+        run_id = _read_run_id(info)
+        if sha != scripts.load("admit").sha.encode() or not run_id or len(instant) != 2:
+            raise ScriptContractError("the server does not answer like Redis")
         self.clock.learn(int(instant[0]) * 1000 + int(instant[1]) // 1000, sent_s, time.monotonic())
-        run_id = next(
-            line.partition(b":")[2].strip().decode() for line in info.splitlines() if line.startswith(b"run_id:")
-        )
 
         async def ask(*parts: bytes | str | int) -> Any:
             return (await wire.while_setting_up([parts]))[0]
@@ -307,3 +306,9 @@ class Gate:
             if lane.idle and now_s - lane.used_s > LANE_IDLE_S:
                 del self.lanes[offer_id]
                 self._reported.pop(offer_id, None)
+
+
+def _read_run_id(info: bytes) -> str:
+    """The server's run id out of its INFO, or nothing."""
+    match = re.search(rb"^run_id:(\w+)", info, re.MULTILINE)
+    return match[1].decode() if match else ""
