@@ -1,4 +1,4 @@
-"""The sidecar's main process: granian with one worker."""
+"""The sidecar's main process: granian with one worker. The app itself is imported in the worker only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gateway.telemetry import set_up_logging
 
 
 def run(settings: Settings, host: str, port: int) -> int:
-    """Serve until SIGTERM or SIGINT; what is under way is finished first. Returns the exit code.
+    """Serve on an address until SIGTERM or SIGINT; what is under way is finished first. Returns the exit code.
 
     Raises:
         SettingsError: there is no admin key.

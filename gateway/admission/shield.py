@@ -9,6 +9,7 @@ can win while a lease on a refusal runs, so the copy stays exact for as long as 
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from gateway.admission.admit import Decided, Decision
 from gateway.admission.outcome import Outcome
@@ -37,7 +38,7 @@ class Lease:
         self.until_s = until_s
         self.winners = winners
         # The encoded answer, kept by whoever encodes it first. It lives no longer than the lease.
-        self.reply: object = None
+        self.reply: Any = None
 
 
 class Shield:

@@ -104,33 +104,10 @@ class HotPath:
                 reply = replies.plain(Outcome.BAD_REQUEST, detail=str(error))
                 await self._refuse(send, reply, Outcome.BAD_REQUEST, lane)
                 return
-        if self._limits.active:
-            wait_ms = self._limits.wait_ms(*self._caller(scope))
-            if wait_ms:
-                await self._refuse(send, replies.rate_limited(wait_ms), Outcome.RATE_LIMITED, lane)
-                return
-        if gate.blocked or gate.backlog > self._settings.backlog_max:
-            outcome = Outcome.UNAVAILABLE if gate.blocked else Outcome.BUSY
-            reply = replies.UNAVAILABLE if gate.blocked else replies.BUSY
-            await self._refuse(send, reply, outcome, lane)
-            return
-        shield = lane.shield
-        lease = shield.lease
-        if lease is not None and shopper.id not in lease.winners and time.monotonic() < lease.until_s:
-            refusal = lease.reply
-            if not isinstance(refusal, Reply):
-                refusal = replies.refusal(lease.decision, lane.offer, gate.clock.now_ms(), self._timezone)
-                if lease.decision.outcome is not Outcome.NOT_STARTED:  # that one tells the time
-                    lease.reply = refusal
-            self.answered_locally += 1
-            lane.counts[lease.decision.outcome.index] += 1
+        refusal = self._refusal_without_redis(scope, lane, shopper.id)
+        if refusal is not None:
             await send(refusal.start)
             await send(refusal.body)
-            return
-        wait_ms = shield.throttled_ms(shopper.id)
-        if wait_ms:
-            self.answered_locally += 1
-            await self._refuse(send, replies.rate_limited(wait_ms), Outcome.RATE_LIMITED, lane)
             return
         decision = await lane.submit(shopper, quantity, key)
         if decision.outcome in _WON:
@@ -141,6 +118,39 @@ class HotPath:
         reply = replies.refusal(decision, lane.offer, gate.clock.now_ms(), self._timezone)
         await send(reply.start)
         await send(reply.body)
+
+    def _refusal_without_redis(self, scope: Scope, lane: Lane, shopper: bytes) -> Reply | None:
+        """The answer of the local limits, of a gate that cannot sell, or of the shield; None to go on."""
+        gate = self._gate
+        if self._limits.active:
+            wait_ms = self._limits.wait_ms(*self._caller(scope))
+            if wait_ms:
+                lane.counts[Outcome.RATE_LIMITED.index] += 1
+                return replies.rate_limited(wait_ms)
+        if gate.blocked:
+            lane.counts[Outcome.UNAVAILABLE.index] += 1
+            return replies.UNAVAILABLE
+        if gate.backlog > self._settings.backlog_max:
+            lane.counts[Outcome.BUSY.index] += 1
+            return replies.BUSY
+        shield = lane.shield
+        lease = shield.lease
+        if lease is not None and shopper not in lease.winners and time.monotonic() < lease.until_s:
+            self.answered_locally += 1
+            lane.counts[lease.decision.outcome.index] += 1
+            known: Reply | None = lease.reply
+            if known is not None:
+                return known
+            reply = replies.refusal(lease.decision, lane.offer, gate.clock.now_ms(), self._timezone)
+            if lease.decision.outcome is not Outcome.NOT_STARTED:  # that one tells the time
+                lease.reply = reply
+            return reply
+        wait_ms = shield.throttled_ms(shopper)
+        if wait_ms:
+            self.answered_locally += 1
+            lane.counts[Outcome.RATE_LIMITED.index] += 1
+            return replies.rate_limited(wait_ms)
+        return None
 
     async def _refuse(self, send: Send, reply: Reply, outcome: Outcome, lane: Lane | None = None) -> None:
         counts = self.counts if lane is None else lane.counts
