@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Row, and_, false, not_, or_
 
@@ -12,7 +12,6 @@ from admin.errors import Conflict
 from admin.promotions.model import PromotionType
 
 State = Literal["draft", "ended", "paused", "not_started", "running"]
-STATES: tuple[State, ...] = get_args(State)
 OPEN: tuple[State, ...] = ("draft", "not_started")
 """States in which anything may change."""
 LIVE: tuple[State, ...] = ("not_started", "running", "paused")

@@ -58,8 +58,6 @@ campaign_items = Table(
     CheckConstraint("returned >= 0", name="returned"),
 )
 
-OPERATION_STATES = ("pending", "applied", "refused")
-
 stock_operations = Table(
     "stock_operations",
     metadata,
@@ -67,6 +65,7 @@ stock_operations = Table(
     Column("offer", String(120), nullable=False, index=True),
     Column("epoch", Integer, nullable=False),
     Column("delta", BigInteger, nullable=False),
+    # pending, applied or refused.
     Column("state", String(16), nullable=False, index=True),
     # The answer, once there is one: stock and left after it, or the lowest stock a cut could have reached.
     Column("stock", BigInteger),

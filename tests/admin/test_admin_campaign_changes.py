@@ -148,7 +148,9 @@ def test_stock_may_change_by_patch_while_running(api: Api, shop: Shop) -> None:
     shop.sell(item.offer, 30)
     api.patch(path, {"items": [{"sku": item.sku, "stock": 130}]})
     assert (shop.offer(item.offer).stock, shop.offer(item.offer).left) == (130, 100)
-    assert api.patch(path, {"items": [{"sku": item.sku, "stock": 29}]}, 409)["lowest"] == 30
+    too_low = {"slogan": "Nearly gone", "items": [{"sku": item.sku, "stock": 29}]}
+    assert api.patch(path, too_low, 409)["lowest"] == 30
+    assert api.get(path)["slogan"] is None
     api.patch(path, {"items": [{"sku": item.sku, "stock": 30}]})
     assert shop.row(item.offer).stock == shop.offer(item.offer).stock == 30
     price = {"items": [{"sku": item.sku, "stock": 30, "price": 1}]}
