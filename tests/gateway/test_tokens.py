@@ -295,6 +295,15 @@ def test_more_or_fewer_parts() -> None:
         refused(other, "three parts|signature|header")
 
 
+@pytest.mark.xfail(
+    reason="json.loads raises RecursionError in _refuse_duplicates", raises=RecursionError, strict=True
+)
+def test_a_header_nested_deeper_than_python_reads() -> None:
+    deep = '{"alg":"HS256","x":":","y":' + "[" * 1015 + "]" * 1015 + "}"
+    refused(forge(deep, AMY), "token", token_max_bytes=8192)
+    refused(forge(HEADER, deep), "token", token_max_bytes=8192)
+
+
 # Rotation, memory, demo.
 
 
