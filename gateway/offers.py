@@ -4,13 +4,14 @@ The database holds what an offer should be, with a version; Redis follows. Every
 terms are applied once per version, stock changes once per operation id, and stock is seeded only at creation.
 
 A gateway may repeat a refusal for `lease_ms` without asking Redis. A change that opens a sale again therefore
-takes effect when every such lease has run out, and the calls here return only then: the next click finds it.
+takes effect when every such lease has run out. Publishing returns only then, so the next click finds it.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgpack
@@ -113,13 +114,17 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class StockChange:
-    """What became of a stock operation. `lowest` is set when a cut went below what shoppers hold."""
+    """What became of a stock operation. `lowest` is set when a cut went below what shoppers hold.
+
+    Until `hold_ms` have passed gateways may still repeat `sold_out`; the next click after that finds the units.
+    """
 
     applied: bool
     stock: int = 0
     left: int = 0
     unit_cap: int = 0
     lowest: int | None = None
+    hold_ms: int = field(default=0, compare=False)
 
 
 def run_id(client: Redis) -> str:
@@ -129,11 +134,41 @@ def run_id(client: Redis) -> str:
 
 
 def publish(client: Redis, terms: Terms, *, seed: int | None, lease_ms: int) -> str:
-    """Bring Redis to the terms' version; with `seed`, create the offer with that many units if it is absent.
+    """`publish_all` for one offer."""
+    return publish_all(client, [(terms, seed)], lease_ms=lease_ms)[0]
+
+
+def publish_all(client: Redis, wanted: Sequence[tuple[Terms, int | None]], *, lease_ms: int) -> list[str]:
+    """Bring Redis to the terms' versions, all in one go; an absent offer is created where a seed (units) is given.
 
     Returns:
-        CREATED, UPDATED, UNCHANGED (that version or a newer one is there) or MISSING (absent, no seed).
+        Per offer: CREATED, UPDATED, UNCHANGED (that version or a newer one is there) or MISSING (absent, no seed).
     """
+    script = scripts.load("set_offer")
+    run = run_id(client) if any(seed is not None for _, seed in wanted) else ""
+    pipeline = client.pipeline(transaction=False)
+    pipeline.script_load(script.source)
+    for terms, seed in wanted:
+        script.queue(
+            pipeline,
+            {"offer": keys.offer(terms.offer), "offers": keys.offers(keys.shard_of(terms.offer))},
+            {
+                "id": terms.offer,
+                "bucket": 0,
+                "version": terms.version,
+                "epoch": terms.epoch,
+                "run_id": run,
+                "stock": "" if seed is None else seed,
+                "lease_ms": lease_ms,
+                "terms": _packed(terms),
+            },
+        )
+    replies = [script.read(reply) for reply in pipeline.execute()[1:]]
+    time.sleep(max((hold_ms for _, hold_ms in replies), default=0) / 1000)
+    return [word for word, _ in replies]
+
+
+def _packed(terms: Terms) -> bytes:
     fields = {
         "state": terms.state,
         "starts_at_ms": terms.starts_at_ms,
@@ -141,28 +176,12 @@ def publish(client: Redis, terms: Terms, *, seed: int | None, lease_ms: int) -> 
         "price": terms.price,
         "limit": terms.limit,
         "pay_within_ms": terms.pay_within_ms,
-        "card": orjson.dumps(terms.card),
+        "card": orjson.dumps(terms.card).decode(),
     }
     # Numbers travel as text: Lua would print large ones in exponent form.
-    flat = [
-        part for name, value in fields.items() for part in (name, value if isinstance(value, bytes) else str(value))
-    ]
-    reply = scripts.load("set_offer").call(
-        client,
-        {"offer": keys.offer(terms.offer), "offers": keys.offers(keys.shard_of(terms.offer))},
-        {
-            "id": terms.offer,
-            "bucket": 0,
-            "version": terms.version,
-            "epoch": terms.epoch,
-            "run_id": run_id(client),
-            "stock": "" if seed is None else seed,
-            "lease_ms": lease_ms,
-            "terms": msgpack.packb(flat, use_bin_type=False),
-        },
-    )
-    time.sleep(reply[1] / 1000)
-    return str(reply[0])
+    flat = [part for name, value in fields.items() for part in (name, str(value))]
+    packed: bytes = msgpack.packb(flat, use_bin_type=False)
+    return packed
 
 
 def adjust_stock(
@@ -190,8 +209,7 @@ def adjust_stock(
     if word == "TOO_LOW":
         return StockChange(applied=False, lowest=numbers[0])
     hold_ms, stock, left, unit_cap = numbers
-    time.sleep(hold_ms / 1000)
-    return StockChange(applied=True, stock=stock, left=left, unit_cap=unit_cap)
+    return StockChange(applied=True, stock=stock, left=left, unit_cap=unit_cap, hold_ms=hold_ms)
 
 
 def remove(client: Redis, offer: str, epoch: int) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from redis import Redis
+from redis.client import Pipeline
 from redis.exceptions import NoScriptError
 
 from gateway.errors import ScriptContractError
@@ -42,18 +43,33 @@ class Script:
             ScriptContractError: the word is unknown to the header.
             redis.RedisError: Redis refused or could not be reached.
         """
-        if set(keys) != set(self.keys) or set(args) != set(self.args):
-            raise ScriptContractError(f"{self.name} wants keys {self.keys} and arguments {self.args}")
-        values = [*(keys[name] for name in self.keys), *(args[name] for name in self.args)]
+        values = self._ordered(keys, args)
         try:
             reply: Any = client.evalsha(self.sha, len(self.keys), *values)
         except NoScriptError:
             client.script_load(self.source)
             reply = client.evalsha(self.sha, len(self.keys), *values)
+        return self.read(reply)
+
+    def queue(self, pipeline: Pipeline, keys: dict[str, str], args: dict[str, Any]) -> None:
+        """Add a call to a pipeline in which the script was loaded before; `read` its reply."""
+        pipeline.evalsha(self.sha, len(self.keys), *self._ordered(keys, args))
+
+    def read(self, reply: Any) -> list[Any]:
+        """A reply with its word as text.
+
+        Raises:
+            ScriptContractError: the word is unknown to the header.
+        """
         word = reply[0].decode() if isinstance(reply[0], bytes) else reply[0]
         if word not in self.words:
             raise ScriptContractError(f"{self.name} answered {word!r}, which its header does not list")
         return [word, *reply[1:]]
+
+    def _ordered(self, keys: dict[str, str], args: dict[str, Any]) -> list[Any]:
+        if set(keys) != set(self.keys) or set(args) != set(self.args):
+            raise ScriptContractError(f"{self.name} wants keys {self.keys} and arguments {self.args}")
+        return [*(keys[name] for name in self.keys), *(args[name] for name in self.args)]
 
 
 def folder() -> Path:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import orjson
@@ -117,51 +116,50 @@ def publish(resources: Resources, ids: Sequence[str]) -> None:
 def _publish_piece(resources: Resources, ids: Sequence[str]) -> None:
     with reading(resources.engine) as connection:
         rows = _rows(connection, ids)
+    lost = _update(resources, [row for row in rows if row.seeded and row.published_version < row.version])
     fresh = [row.id for row in rows if not row.seeded]
-    changed = [row for row in rows if row.seeded and row.published_version < row.version]
-    lost: Lost | None = None
-    if changed:
-        # Each may wait until the refusals that gateways repeat have run out, so they wait together.
-        with ThreadPoolExecutor(TOGETHER) as threads:
-            words = list(threads.map(lambda row: _update(resources, row), changed))
-        with writing(resources.engine) as connection:
-            for row, word in zip(changed, words, strict=True):
-                if word == "MISSING":
-                    lost = Lost(row.id)
-                else:
-                    _mark(connection, row.id, row.version)
     if fresh:
-        with writing(resources.engine) as connection:
-            for row in _rows(connection, fresh, lock=True):
-                try:
-                    _seed(resources, connection, row)
-                except Lost as error:
-                    lost = error
-    if lost is not None:
-        raise lost
+        lost += _seed(resources, fresh)
+    if lost:
+        raise Lost(lost[0])
 
 
-def _seed(resources: Resources, connection: Connection, row: Row[Any]) -> None:
-    if row.seeded:
-        # Another process was faster.
-        if _update(resources, row) == "MISSING":
-            raise Lost(row.id)
-        _mark(connection, row.id, row.version)
-        return
-    if connection.execute(select(exists().where(orders.c.offer == row.id))).scalar_one():
-        raise Lost(row.id)
-    lease_ms = resources.lease_ms
-    if published.publish(resources.redis, terms_of(row), seed=row.stock, lease_ms=lease_ms) != "CREATED":
-        # It is there already: seeded just before a crash, with this stock, or somebody else's.
-        found = published.read(resources.redis, row.id)
-        if found is None or (found.version, found.stock, found.epoch) != (row.version, row.stock, row.epoch):
-            raise Lost(row.id)
-    connection.execute(update(offers).where(offers.c.id == row.id).values(seeded=True))
-    _mark(connection, row.id, row.version)
+def _update(resources: Resources, rows: Sequence[Row[Any]]) -> list[str]:
+    """New terms for offers that were seeded before; those that Redis lacks."""
+    if not rows:
+        return []
+    wanted = [(terms_of(row), None) for row in rows]
+    words = published.publish_all(resources.redis, wanted, lease_ms=resources.lease_ms)
+    with writing(resources.engine) as connection:
+        for row, word in zip(rows, words, strict=True):
+            if word != "MISSING":
+                _mark(connection, row.id, row.version)
+    return [row.id for row, word in zip(rows, words, strict=True) if word == "MISSING"]
 
 
-def _update(resources: Resources, row: Row[Any]) -> str:
-    return published.publish(resources.redis, terms_of(row), seed=None, lease_ms=resources.lease_ms)
+def _seed(resources: Resources, ids: Sequence[str]) -> list[str]:
+    """First terms, with the stock, of offers that were never seeded; those that must not be seeded again."""
+    with writing(resources.engine) as connection:
+        # Another process may have been faster: its offers are published already.
+        rows = [row for row in _rows(connection, ids, lock=True) if not row.seeded]
+        sold = set(connection.execute(select(orders.c.offer).where(orders.c.offer.in_(ids)).distinct()).scalars())
+        rows_new = [row for row in rows if row.id not in sold]
+        wanted = [(terms_of(row), row.stock) for row in rows_new]
+        words = published.publish_all(resources.redis, wanted, lease_ms=resources.lease_ms) if wanted else []
+        lost = sorted(sold & {row.id for row in rows})
+        for row, word in zip(rows_new, words, strict=True):
+            if word != "CREATED" and not _is_ours(resources, row):
+                lost.append(row.id)
+                continue
+            connection.execute(update(offers).where(offers.c.id == row.id).values(seeded=True))
+            _mark(connection, row.id, row.version)
+    return lost
+
+
+def _is_ours(resources: Resources, row: Row[Any]) -> bool:
+    """Whether what Redis has was seeded from this very row just before a crash, and is not somebody else's."""
+    found = published.read(resources.redis, row.id)
+    return found is not None and (found.version, found.stock, found.epoch) == (row.version, row.stock, row.epoch)
 
 
 def _mark(connection: Connection, offer: str, version: int) -> None:

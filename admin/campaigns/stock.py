@@ -8,6 +8,7 @@ whoever finds it so finishes it.
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -184,8 +185,10 @@ def apply(resources: Resources, operation_id: str) -> Row[Any]:
                 _cut(connection, row)
             _settle(connection, row, state="applied", stock=change.stock, left=change.left)
         settled = _find(connection, operation_id)
-        assert settled is not None
-        return settled
+    assert settled is not None
+    # With the row free again: the operator is answered when the next click finds the units.
+    time.sleep(change.hold_ms / 1000)
+    return settled
 
 
 def _cut(connection: Connection, row: Row[Any]) -> None:

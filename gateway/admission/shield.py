@@ -29,16 +29,32 @@ _HOLDS_FOR_ALL = {
 
 
 class Lease:
-    """A refusal that may be repeated until `until_s` (monotonic) to everybody but `winners`."""
+    """A refusal that may be repeated until `until_s` (monotonic) to everybody but `winners`.
 
-    __slots__ = ("decision", "reply", "until_s", "winners")
+    From `renew_s` on, one click goes to Redis and brings the next lease before this one ends; so under load
+    there is no moment in which everybody asks.
+    """
 
-    def __init__(self, decision: Decision, until_s: float, winners: frozenset[bytes]) -> None:
+    __slots__ = ("decision", "renew_s", "reply", "until_s", "winners")
+
+    def __init__(self, decision: Decision, asked_s: float, lease_s: float, winners: frozenset[bytes]) -> None:
         self.decision = decision
-        self.until_s = until_s
+        self.renew_s = asked_s + lease_s / 2
+        self.until_s = asked_s + lease_s
         self.winners = winners
         # The encoded answer, kept by whoever encodes it first. It lives no longer than the lease.
         self.reply: Any = None
+
+    def covers(self, shopper: bytes) -> bool:
+        """Whether this refusal may be given to the shopper now, and need not be asked for again."""
+        if shopper in self.winners:
+            return False
+        now_s = time.monotonic()
+        if now_s >= self.renew_s:
+            # Once only; if that click brings no new lease, this one runs out.
+            self.renew_s = self.until_s
+            return False
+        return True
 
 
 class Shield:
@@ -75,7 +91,7 @@ class Shield:
         if lease_ms <= 0:
             self.lease = None
             return
-        self.lease = Lease(refusal, asked_s + lease_ms / 1000, winners)
+        self.lease = Lease(refusal, asked_s, lease_ms / 1000, winners)
 
     def know_winners(self, winners: frozenset[bytes], sequence: int) -> None:
         """Take over a complete copy of the winners as of `sequence`."""

@@ -135,7 +135,7 @@ class HotPath:
             return replies.BUSY
         shield = lane.shield
         lease = shield.lease
-        if lease is not None and shopper not in lease.winners and time.monotonic() < lease.until_s:
+        if lease is not None and lease.covers(shopper):
             self.answered_locally += 1
             lane.counts[lease.decision.outcome.index] += 1
             known: Reply | None = lease.reply

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -27,7 +28,7 @@ class Crash(BaseException):
 
 
 class Dying:
-    """A Redis client that dies around its n-th script call: `after` it has run, or before."""
+    """A Redis client that dies around its n-th script call or pipeline: `after` it has run, or before."""
 
     def __init__(self, client: Redis, *, calls: int = 1, after: bool) -> None:
         self._client = client
@@ -38,10 +39,19 @@ class Dying:
         return getattr(self._client, name)
 
     def evalsha(self, *arguments: Any) -> Any:
+        return self._around(lambda: self._client.evalsha(*arguments))
+
+    def pipeline(self, **options: Any) -> Any:
+        pipeline = self._client.pipeline(**options)
+        execute = pipeline.execute
+        pipeline.execute = lambda: self._around(execute)  # type: ignore[method-assign]
+        return pipeline
+
+    def _around(self, step: Callable[[], Any]) -> Any:
         self._calls -= 1
         if self._calls == 0 and not self._after:
             raise Crash
-        reply = self._client.evalsha(*arguments)
+        reply = step()
         if self._calls == 0:
             raise Crash
         return reply

@@ -176,12 +176,17 @@ def test_a_pause_during_a_hold_closes_at_once(sale: Sale) -> None:
     assert (reply.letters, reply.lease_ms) == ("E", 200)
 
 
-def test_publish_and_adjust_return_only_when_the_next_click_can_win(redis: Redis, offer_id: str) -> None:
+def test_publishing_returns_only_when_the_next_click_can_win_and_adjusting_says_when(
+    redis: Redis, offer_id: str
+) -> None:
     sale = Sale.open(redis, offer_id, stock=1)
     sale.admit("amy")
     change = offers.adjust_stock(redis, offer_id, 1, "op", 2, lease_ms=LEASE_MS)
     assert change == offers.StockChange(applied=True, stock=3, left=2, unit_cap=3)
-    assert sale.admit("bob").letters == "W"
+    assert change is not None
+    assert change.hold_ms == LEASE_MS
+    assert sale.admit("bob").letters == "S"
+    wait_until(lambda: sale.admit("bob").letters == "W", within_s=1, what="the end of the hold")
     sale.set_terms(version=2, state="paused")
     sale.set_terms(version=3, lease_ms=LEASE_MS)
     assert sale.admit("cleo").letters == "W"
