@@ -30,7 +30,8 @@ LOOKUPS_MAX = 256
 """Offers being looked up at once; above it an unknown id is answered `busy`."""
 
 TICK_S = 0.25
-DRAIN_POLL_S = 0.01
+POLL_S = 0.01
+START_WAIT_S = 1.0
 DURABILITY_EVERY_TICKS = 20
 REPORT_EVERY_TICKS = 4
 LANE_IDLE_S = 600
@@ -59,19 +60,26 @@ class Gate:
         self._ticking: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Connect and keep watch; returns at once, `problems()` tells when it can sell."""
+        """Connect and keep watch; waits a moment for Redis, as clicks come once this returns.
+
+        `problems()` tells whether it can sell.
+        """
         self.loop = asyncio.get_running_loop()
         await self.wire.start()
         await self.side.start()
         self._ticking = asyncio.create_task(self._tick(), name="gate watch")
+        for _ in range(int(START_WAIT_S / POLL_S)):
+            if not self.problems() and self.side.ready:
+                break
+            await asyncio.sleep(POLL_S)
 
     async def stop(self) -> None:
         """Let every queued click and batch finish, report the last counts, disconnect."""
-        polls = int((self.settings.click_timeout_ms / 1000 + 1) / DRAIN_POLL_S)
+        polls = int((self.settings.click_timeout_ms / 1000 + 1) / POLL_S)
         for _ in range(polls):
             if all(lane.idle for lane in self.lanes.values()):
                 break
-            await asyncio.sleep(DRAIN_POLL_S)
+            await asyncio.sleep(POLL_S)
         if self._ticking is not None:
             self._ticking.cancel()
         with contextlib.suppress(RedisProblem):
