@@ -46,6 +46,7 @@ class Gateway:
     def __init__(self, folder: Path, redis_url: str, *, workers: int = 1, **settings: str) -> None:
         self.port, self.metrics_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.workers_wanted = workers
         self.log_path = folder / f"gateway-{self.port}.log"
         environ = {name: value for name, value in os.environ.items() if not name.startswith("SECKILL_")}
         usual = {
@@ -74,8 +75,12 @@ class Gateway:
         return self.log_path.read_text()
 
     def until_ready(self) -> Gateway:
-        """Wait until it can sell."""
+        """Wait until every worker can sell."""
         wait_until(lambda: self.status("/readyz") == 200, within_s=20, what=f"the gateway ({self.log_path})")
+        if self.workers_wanted > 1:
+            wait_until(
+                lambda: self.metrics().get("seckill_workers_ready") == self.workers_wanted, what="all workers"
+            )
         return self
 
     def status(self, path: str) -> int:
