@@ -23,7 +23,7 @@ from gateway.errors import OfferError
 
 STATES = ("open", "paused", "terminated")
 NUMBER_MAX = 10**12
-"""Largest price, stock or instant that Lua and JSON both keep exact with room to multiply."""
+"""Largest price or stock: times a quantity, Lua and JSON still keep it exact."""
 
 
 @dataclass(frozen=True, slots=True)
