@@ -1,4 +1,4 @@
-"""Running an ASGI app under granian until a signal says stop; the gateway and the sidecar share it."""
+"""Running an app under granian until a signal says stop; the gateway and the sidecar share it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ FILES_PER_CONNECTION = 2
 
 
 def serve(
-    factory: str, settings: Settings, host: str, port: int, workers: int, *, stopping: signal.Signals | None = None
+    factory: str,
+    settings: Settings,
+    host: str,
+    port: int,
+    workers: int,
+    *,
+    interface: Interfaces = Interfaces.ASGI,
+    stopping: signal.Signals | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; what is in flight is answered first, within `shutdown_timeout_s`.
 
@@ -28,6 +35,7 @@ def serve(
         host: address to listen on.
         port: TCP port.
         workers: processes; one that dies is replaced.
+        interface: what the app speaks.
         stopping: sent to the workers before they are asked to stop, for replies that never end by themselves.
     """
     # Workers are born fresh: a fork would copy the locks of this process's threads.
@@ -39,7 +47,7 @@ def serve(
         factory=True,
         address=host,
         port=port,
-        interface=Interfaces.ASGI,
+        interface=interface,
         workers=workers,
         loop=Loops.uvloop,
         # One runtime thread per worker: the work is Python's, more threads only contend.

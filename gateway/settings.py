@@ -150,7 +150,7 @@ class Settings:
     body_max_bytes: int = _setting(_positive, 1024, "largest body of a click, bytes")
     admin_body_max_bytes: int = _setting(_positive, 4_194_304, "largest body at the sidecar, bytes")
     token_max_bytes: int = _setting(_positive, 4096, "longest shopper token, bytes")
-    token_cache_max: int = _setting(_positive, 8192, "verified tokens remembered per worker")
+    token_cache_max: int = _setting(_positive, 8192, "tokens remembered per worker, of those that came twice")
     batch_max: int = _setting(_positive, 256, "clicks decided by one script call")
     batches_in_flight_max: int = _setting(_positive, 2, "script calls under way per bucket and worker")
     queue_max: int = _setting(_positive, 10_000, "clicks waiting per bucket and worker before `busy`")

@@ -18,6 +18,8 @@ ORDER_NO_BYTES = 10
 
 _LETTERS = {ord(letter): (outcome, letter in WITH_DETAIL) for letter, outcome in LETTERS.items()}
 _packer = msgpack.Packer(use_bin_type=False)
+# A named tuple's own constructor is a Python function, ten times slower than the tuple's.
+_decision = tuple.__new__
 
 
 class Decision(NamedTuple):
@@ -109,7 +111,7 @@ def decode(reply: Any) -> Decided | Whole:
         decisions = []
         for letter in letters:
             outcome, with_detail = _LETTERS[letter]
-            decisions.append(Decision(outcome, next(following) if with_detail else None))
+            decisions.append(_decision(Decision, (outcome, next(following) if with_detail else None)))
     except (LookupError, TypeError, ValueError, AttributeError, StopIteration) as error:
         raise ScriptContractError(f"admit answered {reply!r:.200}") from error
     return Decided(now_ms, sequence, left, lease_ms, letters, decisions)

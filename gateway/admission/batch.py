@@ -125,7 +125,8 @@ class Lane:
         if shopper.demo and not self.offer.card.get("demo"):
             eligible = False
         until_s = time.monotonic() + self._queue_wait_s
-        self._queue.append(Click(answer, shopper.id, quantity, key, eligible, until_s))
+        # Past the named tuple's own constructor, which is a Python function.
+        self._queue.append(tuple.__new__(Click, (answer, shopper.id, quantity, key, eligible, until_s)))
         if not self._scheduled:
             self._scheduled = True
             gate.loop.call_soon(self._flush)

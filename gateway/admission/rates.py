@@ -54,13 +54,13 @@ class ClientAddress:
         self._trusted = trusted
         self._cache: dict[str, tuple[str, bool]] = {}
 
-    def key(self, peer: str, forwarded_for: bytes | None) -> str:
+    def key(self, peer: str, forwarded_for: str | None) -> str:
         """The key to count by: an IPv4 address or an IPv6 /64 network."""
         known = self._cache.get(peer) or self._look_at(peer)
         if forwarded_for is None or not known[1]:
             return known[0]
         key = known[0]
-        for hop in reversed(forwarded_for.decode("latin-1").split(",")):
+        for hop in reversed(forwarded_for.split(",")):
             key, trusted = self._look_at(hop.strip())
             if not trusted:
                 break
@@ -99,11 +99,13 @@ class LocalLimits:
         self._address = ClientAddress(trusted)
         self.active = self._per_address.active or self._total.active
 
-    def wait_ms(self, peer: str, forwarded_for: bytes | None) -> int:
-        """0 when the click may go on, else how long to wait."""
+    def wait_ms(self, peer: str, forwarded_for: str | None) -> int:
+        """0 when the click may go on, else how long to wait. `peer` is an address and a port."""
         now_s = time.monotonic()
         if self._per_address.active:
-            wait_ms = self._per_address.wait_ms(self._address.key(peer, forwarded_for), now_s)
+            wait_ms = self._per_address.wait_ms(
+                self._address.key(peer.rpartition(":")[0].strip("[]"), forwarded_for), now_s
+            )
             if wait_ms:
                 return wait_ms
         return self._total.wait_ms("", now_s) if self._total.active else 0

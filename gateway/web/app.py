@@ -1,4 +1,7 @@
-"""The gateway's ASGI app, put together: clicks in front, Starlette behind, one gate to Redis per worker."""
+"""The gateway, put together: clicks in front, Starlette behind, one gate to Redis per worker.
+
+`create` makes a worker of granian (RSGI), `create_asgi` the same for any ASGI server.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import contextlib
 import gc
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from starlette.applications import Starlette
@@ -21,9 +25,10 @@ from gateway.receipts import ReceiptSigner
 from gateway.settings import Settings
 from gateway.telemetry import Metrics, deltas, set_up_logging
 from gateway.tokens import TokenVerifier, demo_secret
+from gateway.web.clicks import Clicks
 from gateway.web.events import Events
-from gateway.web.hot_path import HotPath
-from gateway.web.middleware import OwnReplies, SecurityHeaders
+from gateway.web.hot_path import AsgiFront, RsgiFront
+from gateway.web.middleware import SecurityHeaders
 from gateway.web.offers_view import OffersView
 from gateway.web.routes import EXCEPTION_HANDLERS, ROUTES, Parts
 
@@ -34,7 +39,15 @@ COLLECT_AFTER = (20_000, 20, 20)
 """Allocations between garbage collections: a click leaves no cycles behind, so looking often finds nothing."""
 
 
-def create_app(settings: Settings) -> ASGIApp:
+@dataclass(frozen=True, slots=True)
+class App:
+    """One worker's app on both interfaces."""
+
+    asgi: ASGIApp
+    rsgi: RsgiFront
+
+
+def create_app(settings: Settings) -> App:
     """One worker's app.
 
     Raises:
@@ -59,7 +72,7 @@ def create_app(settings: Settings) -> ASGIApp:
         del app
         await gate.start()
         await events.start()
-        reporting = asyncio.create_task(_report(metrics, gate, hot_path, events), name="metrics")
+        reporting = asyncio.create_task(_report(metrics, gate, clicks, events), name="metrics")
         # What lives now lives as long as the worker: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -75,41 +88,52 @@ def create_app(settings: Settings) -> ASGIApp:
         middleware=[Middleware(SecurityHeaders, frame_origins=settings.cors_origins)],
         lifespan=lifespan,
     )
-    hot_path = HotPath(settings, gate, tokens, signer, rest)
-    rest.state.parts = Parts(settings, gate, view, events, tokens, hot_path, timezone)
-    if not settings.cors_origins:
-        return hot_path
-    return CORSMiddleware(
-        OwnReplies(hot_path),
-        allow_origins=settings.cors_origins,
-        allow_methods=["GET", "POST"],
-        allow_headers=["authorization", "content-type", "idempotency-key"],
-        expose_headers=["retry-after"],
-        max_age=600,
-    )
+    clicks = Clicks(settings, gate, tokens, signer)
+    rest.state.parts = Parts(settings, gate, view, events, tokens, clicks, timezone)
+    asgi: ASGIApp = AsgiFront(clicks, rest, settings.body_max_bytes)
+    if settings.cors_origins:
+        asgi = CORSMiddleware(
+            asgi,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["authorization", "content-type", "idempotency-key"],
+            expose_headers=["retry-after"],
+            max_age=600,
+        )
+    rsgi = RsgiFront(clicks, asgi, lifespan(rest), settings.body_max_bytes, cors=bool(settings.cors_origins))
+    return App(asgi, rsgi)
 
 
-async def _report(metrics: Metrics, gate: Gate, hot_path: HotPath, events: Events) -> None:
+async def _report(metrics: Metrics, gate: Gate, clicks: Clicks, events: Events) -> None:
     """Hand the click path's plain counts over to the metrics, a few times a second."""
     outcomes = list(Outcome)
     before: dict[object, list[int]] = {}
     locally = 0
     while True:
         await asyncio.sleep(METRICS_EVERY_S)
-        now = {lane: lane.counts for lane in gate.lanes.values()} | {hot_path: hot_path.counts}
+        now = {lane: lane.counts for lane in gate.lanes.values()} | {clicks: clicks.counts}
         for source, counts in now.items():
             for index, more in deltas(counts, before.get(source) or [0] * len(outcomes)):
                 metrics.clicks.labels(outcomes[index].word).inc(more)
         before = {source: counts.copy() for source, counts in now.items()}
-        metrics.local.inc(hot_path.answered_locally - locally)
-        locally = hot_path.answered_locally
+        metrics.local.inc(clicks.answered_locally - locally)
+        locally = clicks.answered_locally
         metrics.ready.set(0 if gate.problems() else 1)
         metrics.watchers.set(events.watchers)
 
 
-def create() -> ASGIApp:
+def create() -> RsgiFront:
     """The app of a granian worker, with settings from the environment."""
     die_with_parent()
+    return create_app(_settings()).rsgi
+
+
+def create_asgi() -> ASGIApp:
+    """The app for any ASGI server, with settings from the environment."""
+    return create_app(_settings()).asgi
+
+
+def _settings() -> Settings:
     settings = Settings.from_env()
     set_up_logging(settings, "gateway")
-    return create_app(settings)
+    return settings

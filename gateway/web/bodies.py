@@ -1,6 +1,9 @@
-"""Reading request bodies with a bound."""
+"""Reading request bodies with a bound, on both server interfaces."""
 
 from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
 
 from starlette.types import Receive
 
@@ -14,33 +17,54 @@ class BodyTooLarge(SeckillError):
     """The body is longer than allowed."""
 
 
-async def read_body(receive: Receive, declared: bytes, max_bytes: int) -> bytes:
+class ClientGone(SeckillError):
+    """The client went before its body was complete: nobody is there for an answer."""
+
+
+async def asgi_chunks(receive: Receive) -> AsyncIterator[bytes]:
+    """A body as ASGI hands it over.
+
+    Raises:
+        ClientGone: the client went.
+    """
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        yield message.get("body", b"")
+        if not message.get("more_body", False):
+            return
+
+
+async def rsgi_chunks(proto: Any) -> AsyncIterator[bytes]:
+    """A body as RSGI hands it over; one that was cut off simply ends."""
+    async for chunk in proto:
+        yield chunk
+
+
+async def read_body(chunks: AsyncIterator[bytes], declared: str, max_bytes: int) -> bytes:
     """The whole body.
 
     Args:
-        receive: ASGI's receive.
+        chunks: the body as it comes.
         declared: the Content-Length header, `0` when absent.
         max_bytes: the most that is kept.
 
     Raises:
         BodyTooLarge: after it was drained, or once `DRAIN_MAX_BYTES` have come.
+        ClientGone: it ended before its declared length.
     """
-    chunks: list[bytes] = []
+    kept: list[bytes] = []
     size = 0
-    too_large = declared.isdigit() and int(declared) > max_bytes
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            break
-        chunk = message.get("body", b"")
+    async for chunk in chunks:
         size += len(chunk)
-        if size > max_bytes:
-            too_large = True
-            chunks.clear()
-        if not too_large and chunk:
-            chunks.append(chunk)
-        if not message.get("more_body", False) or size > DRAIN_MAX_BYTES:
+        if size <= max_bytes:
+            kept.append(chunk)
+        elif size > DRAIN_MAX_BYTES:
             break
-    if too_large:
+    length = int(declared) if declared.isdecimal() and declared.isascii() else 0
+    if size > max_bytes or length > DRAIN_MAX_BYTES:
         raise BodyTooLarge
-    return b"".join(chunks)
+    if size < length:
+        raise ClientGone
+    return b"".join(kept)

@@ -36,21 +36,3 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
-
-
-class OwnReplies:
-    """Gives every request reply messages of its own.
-
-    The hot path repeats encoded replies; what another middleware writes into them would stick to all later ones.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and copy the messages of its reply."""
-
-        async def send_copy(message: Message) -> None:
-            await send(dict(message))
-
-        await self._app(scope, receive, send_copy)

@@ -17,35 +17,30 @@ from gateway.offers import Offer
 from gateway.receipts import ReceiptSigner
 from gateway.times import iso
 
-JSON = (b"content-type", b"application/json")
-NO_STORE = (b"cache-control", b"no-store")
 RETRY_BUSY_S = 1
 
-Message = dict[str, Any]
+_HEADERS = [("content-type", "application/json"), ("cache-control", "no-store")]
 
 
 class Reply:
-    """One encoded answer, as the two messages that ASGI wants."""
+    """One encoded answer. Its headers may be shared with other replies: nobody may change them."""
 
-    __slots__ = ("body", "start")
+    __slots__ = ("body", "headers", "status")
 
-    def __init__(self, outcome: Outcome, body: bytes, *headers: tuple[bytes, bytes]) -> None:
-        self.start: Message = {
-            "type": "http.response.start",
-            "status": outcome.status,
-            "headers": [JSON, NO_STORE, (b"content-length", b"%d" % len(body)), *headers],
-        }
-        self.body: Message = {"type": "http.response.body", "body": body}
+    def __init__(self, status: int, body: bytes, headers: list[tuple[str, str]] = _HEADERS) -> None:
+        self.status = status
+        self.body = body
+        self.headers = headers
 
 
-def plain(outcome: Outcome, *headers: tuple[bytes, bytes], **fields: Any) -> Reply:
+def plain(outcome: Outcome, *headers: tuple[str, str], **fields: Any) -> Reply:
     """A reply made of an outcome and some fields."""
-    return Reply(outcome, orjson.dumps({"outcome": outcome.word, **fields}), *headers)
+    return Reply(outcome.status, orjson.dumps({"outcome": outcome.word, **fields}), [*_HEADERS, *headers])
 
 
-def retry_after(wait_ms: float) -> tuple[bytes, bytes]:
+def retry_after(wait_ms: float) -> tuple[str, str]:
     """The header, in whole seconds, rounded up."""
-    return (b"retry-after", b"%d" % max(1, math.ceil(wait_ms / 1000)))
+    return ("retry-after", str(max(1, math.ceil(wait_ms / 1000))))
 
 
 def rate_limited(wait_ms: int) -> Reply:
@@ -73,45 +68,49 @@ class TicketWriter:
         self._middle = orjson.dumps(middle)[1:-1]
         self._currency = orjson.dumps(offer.card.get("currency", ""))
         self._durable = b"true" if durable else b"false"
-        self._starts: dict[tuple[int, int], Message] = {}
-        self._terms: tuple[bytes, bytes] = (b"", b"")
+        self._terms = self._signed = self._shown = b""
 
-    def reply(self, outcome: Outcome, shopper: bytes, ticket: bytes) -> tuple[Message, Message]:
-        """Both messages of the answer for one ticket."""
+    def reply(self, outcome: Outcome, shopper: bytes, ticket: bytes) -> Reply:
+        """The answer for one ticket."""
         body = b'{"outcome":"%b",%b}' % (outcome.word.encode(), self.members(shopper, ticket))
-        start = self._starts.get((outcome.status, len(body)))
-        if start is None:
-            start = self._starts[outcome.status, len(body)] = Reply(outcome, body).start
-        return start, {"type": "http.response.body", "body": body}
+        return Reply(outcome.status, body)
 
     def members(self, shopper: bytes, ticket: bytes) -> bytes:
         """A ticket's fields as JSON members."""
-        order_no, units, slots, price, pay_by_ms, won_at_ms, _ = ticket.split(b",")
+        order_no, units, slots, terms = ticket.split(b",", 3)
+        if terms != self._terms:
+            # The winners of one batch have these in common.
+            self._terms = terms
+            self._signed, self._shown = self._encode(terms)
         units = units.replace(b".", b",")
-        receipt = self._signer.sign(
-            self._offer,
-            self._epoch,
-            orjson.dumps(shopper.decode()),
-            order_no,
-            units,
-            b'"price":%b,"currency":%b,"pay_by_ms":%b,"won_at_ms":%b'
-            % (price, self._currency, pay_by_ms, won_at_ms),
-        )
-        pay_by = iso(int(pay_by_ms), self._timezone).encode()
-        return (
-            b'"order_no":"%b",%b,"units":[%b],"quantity":%d,"price":%b,"currency":%b,"pay_by":"%b","durable":%b,'
-            b'"receipt":"%b"'
-        ) % (
+        shopper_json = b'"%b"' % shopper if shopper.isalnum() else orjson.dumps(shopper.decode())
+        receipt = self._signer.sign(self._offer, self._epoch, shopper_json, order_no, units, self._signed)
+        return b'"order_no":"%b",%b,"units":[%b],"quantity":%d,%b,"receipt":"%b"' % (
             order_no,
             self._middle,
             units,
             slots.count(b".") + 1,
+            self._shown,
+            receipt,
+        )
+
+    def _encode(self, terms: bytes) -> tuple[bytes, bytes]:
+        """The members of receipt and reply that follow from a ticket's price and instants."""
+        price, pay_by_ms, won_at_ms, _ = terms.split(b",")
+        signed = b'"price":%b,"currency":%b,"pay_by_ms":%b,"won_at_ms":%b' % (
+            price,
+            self._currency,
+            pay_by_ms,
+            won_at_ms,
+        )
+        pay_by = iso(int(pay_by_ms), self._timezone).encode()
+        shown = b'"price":%b,"currency":%b,"pay_by":"%b","durable":%b' % (
             price,
             self._currency,
             pay_by,
             self._durable,
-            receipt,
         )
+        return signed, shown
 
 
 def refusal(decision: Decision, offer: Offer, now_ms: int, timezone: ZoneInfo) -> Reply:

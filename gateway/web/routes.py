@@ -25,9 +25,9 @@ from gateway.times import iso
 from gateway.tokens import DEMO_PREFIX, Shopper, TokenVerifier
 from gateway.web import events as event_streams
 from gateway.web import page_files
-from gateway.web.bodies import BodyTooLarge, read_body
+from gateway.web.bodies import BodyTooLarge, asgi_chunks, read_body
+from gateway.web.clicks import Clicks
 from gateway.web.events import Events
-from gateway.web.hot_path import HotPath
 from gateway.web.offers_view import STATES, OffersView
 
 PAGE_DEFAULT = 100
@@ -45,7 +45,7 @@ class Parts:
     view: OffersView
     events: Events
     tokens: TokenVerifier
-    hot_path: HotPath
+    clicks: Clicks
     timezone: ZoneInfo
 
 
@@ -159,7 +159,7 @@ async def show_mine(request: Request) -> Response:
     record = await here.gate.tickets(lane, shopper.id)
     outcome = "won" if record else "pending" if pending_until_ms else "none"
     tickets = [
-        orjson.Fragment(b"{" + here.hot_path.ticket_members(lane, shopper.id, ticket) + b"}")
+        orjson.Fragment(b"{" + here.clicks.ticket_members(lane, shopper.id, ticket) + b"}")
         for ticket in (record.split(b"|") if record else ())
     ]
     reply: dict[str, Any] = {
@@ -237,8 +237,8 @@ async def make_demo_token(request: Request) -> Response:
     if not settings.demo or not _is_loopback(peer):
         raise HTTPException(404, "There is nothing here.")
     try:
-        length = request.headers.get("content-length", "0").encode()
-        wanted = orjson.loads(await read_body(request.receive, length, settings.body_max_bytes))
+        length = request.headers.get("content-length", "0")
+        wanted = orjson.loads(await read_body(asgi_chunks(request.receive), length, settings.body_max_bytes))
         if not isinstance(wanted, dict) or set(wanted) != {"name"} or type(wanted["name"]) is not str:
             raise ValueError
         name = "-".join(wanted["name"].lower().split())

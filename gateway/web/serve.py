@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 
+from granian.constants import Interfaces
 from prometheus_client import start_http_server
 
 from gateway.errors import SettingsError
@@ -35,7 +36,15 @@ def run(settings: Settings, host: str, port: int, workers: int) -> int:
     os.environ[MULTIPROCESS_VARIABLE] = folder
     try:
         _serve_metrics(settings)
-        serve("gateway.web.app:create", settings, host, port, workers, stopping=CLOSE_STREAMS)
+        serve(
+            "gateway.web.app:create",
+            settings,
+            host,
+            port,
+            workers,
+            interface=Interfaces.RSGI,
+            stopping=CLOSE_STREAMS,
+        )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return 0

@@ -272,7 +272,6 @@ def test_other_methods_and_paths_are_problem_documents(
     assert set(problem) >= {"type", "title", "status", "detail"}
 
 
-@pytest.mark.xfail(reason="hot_path goes on with an empty body when read_body saw http.disconnect", strict=False)
 @pytest.mark.parametrize("part", [b"", b"{}"])
 def test_a_click_whose_body_never_came_buys_nothing(
     gateway: Gateway, redis: Redis, offer_id: str, part: bytes
