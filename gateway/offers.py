@@ -22,6 +22,8 @@ from gateway import keys, scripts
 from gateway.errors import OfferError
 
 STATES = ("open", "paused", "terminated")
+INSTANT_MAX_MS = 253_370_764_800_000
+"""The beginning of the year 9999: in every time zone, an instant up to it can be shown."""
 NUMBER_MAX = 10**12
 """Largest price or stock: times a quantity, Lua and JSON still keep it exact."""
 
@@ -44,8 +46,8 @@ class Terms:
     def __post_init__(self) -> None:
         if self.state not in STATES:
             raise OfferError(f"an offer cannot be {self.state!r}")
-        if not 0 < self.starts_at_ms < self.ends_at_ms:
-            raise OfferError("an offer must start before it ends")
+        if not 0 < self.starts_at_ms < self.ends_at_ms <= INSTANT_MAX_MS:
+            raise OfferError("an offer must start before it ends, and end before the year 9999")
         if not 0 <= self.price <= NUMBER_MAX or not 1 <= self.limit <= 1000 or self.pay_within_ms <= 0:
             raise OfferError("price, limit or time to pay is out of range")
 

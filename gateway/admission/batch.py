@@ -85,6 +85,7 @@ class Lane:
         self._scheduled = False
         self._in_flight = 0
         self._stalled = False
+        self._queue_max = gate.settings.queue_max
         self._queue_wait_s = gate.settings.queue_wait_max_ms / 1000
         self.shield = Shield()
         self.counts = [0] * len(Outcome)
@@ -115,7 +116,7 @@ class Lane:
         """Queue a click for the next batch; the future gets its decision, never an exception."""
         gate = self._gate
         answer = gate.loop.create_future()
-        if len(self._queue) >= gate.settings.queue_max:
+        if len(self._queue) >= self._queue_max:
             answer.set_result(BUSY)
             self.counts[Outcome.BUSY.index] += 1
             return answer

@@ -91,21 +91,30 @@ class ClientAddress:
 class LocalLimits:
     """Both local limits. A refusal here is temporary and says nothing about tickets."""
 
-    __slots__ = ("_address", "_per_address", "_total", "active")
+    __slots__ = ("_address", "_keys", "_per_address", "_total", "active")
 
     def __init__(self, per_address: Rate, total: Rate, trusted: tuple[IPNetwork, ...]) -> None:
         self._per_address = WindowLimit(per_address)
         self._total = WindowLimit(total)
         self._address = ClientAddress(trusted)
+        # Keys of open connections: a connection clicks more than once.
+        self._keys: dict[str, str] = {}
         self.active = self._per_address.active or self._total.active
 
     def wait_ms(self, peer: str, forwarded_for: str | None) -> int:
         """0 when the click may go on, else how long to wait. `peer` is an address and a port."""
         now_s = time.monotonic()
         if self._per_address.active:
-            wait_ms = self._per_address.wait_ms(
-                self._address.key(peer.rpartition(":")[0].strip("[]"), forwarded_for), now_s
-            )
+            key = self._keys.get(peer) if forwarded_for is None else None
+            wait_ms = self._per_address.wait_ms(key or self._key(peer, forwarded_for), now_s)
             if wait_ms:
                 return wait_ms
         return self._total.wait_ms("", now_s) if self._total.active else 0
+
+    def _key(self, peer: str, forwarded_for: str | None) -> str:
+        key = self._address.key(peer.rpartition(":")[0].strip("[]"), forwarded_for)
+        if forwarded_for is None:
+            if len(self._keys) >= ADDRESSES_MAX:
+                self._keys.clear()
+            self._keys[peer] = key
+        return key

@@ -109,7 +109,8 @@ class Clicks:
         """The answer of the local limits, of a gate that cannot sell, or of the shield; None to go on."""
         gate = self._gate
         if self._limits.active:
-            wait_ms = self._limits.wait_ms(peer, self._forwarded_for(header))
+            hops = header("x-forwarded-for") if self._trusts_proxies else None
+            wait_ms = self._limits.wait_ms(peer, ",".join(hops) if hops else None)
             if wait_ms:
                 lane.counts[Outcome.RATE_LIMITED.index] += 1
                 return replies.rate_limited(wait_ms)
@@ -137,11 +138,6 @@ class Clicks:
             lane.counts[Outcome.RATE_LIMITED.index] += 1
             return replies.rate_limited(wait_ms)
         return None
-
-    def _forwarded_for(self, header: HeaderValues) -> str | None:
-        """The hops a proxy names, if proxies are trusted at all."""
-        hops = header("x-forwarded-for") if self._trusts_proxies else None
-        return ",".join(hops) if hops else None
 
     def _read_demand(self, body: bytes, header: HeaderValues, lane: Lane) -> tuple[int, bytes]:
         """How many the shopper wants, and the digest of the click's key where the offer needs one.

@@ -55,6 +55,12 @@ class Gateway:
         client = self.redis.client()
         offers.publish(client, terms, seed=stock, lease_ms=Settings().lease_ms)
         client.close()
+
+        def listed() -> bool:
+            # The list may be half a second old, and a page that loads it now would wait for its next look.
+            return terms.offer in {item["id"] for item in ask(f"{self.url}/seckill")[1]["items"]}
+
+        wait_until(listed, what="the offer in the list")
         return terms.offer
 
 
@@ -135,8 +141,9 @@ def running_gateway(tmp_path_factory: pytest.TempPathFactory, shop: Shop) -> Ite
         redis.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Chromium, for one module: while it runs, Playwright keeps an event loop that no other test could share."""
     names = ("chromium", "chromium-browser", "google-chrome")
     binary = next(filter(None, map(shutil.which, names)), None) or need("Chromium")
     with sync_playwright() as playwright:

