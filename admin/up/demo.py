@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 import sys
+import time
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -33,8 +34,8 @@ STILL_OPENING_MS = 30_000
 LASTS_MS = 2 * 3_600_000
 STILL_RUNNING_MS = 600_000
 """A running sale that ends sooner than this is joined by a new one."""
-ENDS_IN_MS = 1_000
-"""A window that is already over is refused, so the ended sale ends while `up` is still starting."""
+ENDS_IN_MS = 500
+"""A window that is already over is refused, so the ended sale is made running, and waited for."""
 ENDED_KEPT = 3
 """Older ended demo sales are deleted, or archived when they have orders."""
 
@@ -105,6 +106,8 @@ def refresh(resources: Resources) -> None:
         with reading(resources.engine) as connection:
             soon = now_ms(connection) + ENDS_IN_MS
         _make(resources, "ended", now - LASTS_MS, soon)
+        with reading(resources.engine) as connection:
+            time.sleep(max(0, soon - now_ms(connection)) / 1000)
     for row in ended[ENDED_KEPT:]:
         campaign_service.delete_campaign(resources, row.code, actor=ACTOR)
 
