@@ -8,17 +8,15 @@ import time
 class RedisClock:
     """Redis time as an offset from this process's monotonic clock; both in milliseconds."""
 
-    __slots__ = ("_offset_ms", "synced")
+    __slots__ = ("_offset_ms",)
 
     def __init__(self) -> None:
         # Until the first reply, the local wall clock is the best guess.
         self._offset_ms = (time.time() - time.monotonic()) * 1000
-        self.synced = False
 
     def learn(self, redis_ms: int, sent_s: float, received_s: float) -> None:
         """Take over the time of a reply that was asked for at `sent_s` and came at `received_s` (monotonic)."""
         self._offset_ms = redis_ms - (sent_s + received_s) * 500
-        self.synced = True
 
     def now_ms(self) -> int:
         """Redis time now, epoch milliseconds; off by at most half a round trip."""

@@ -62,11 +62,6 @@ def _numbers(joined: bytes) -> tuple[int, ...]:
     return tuple(map(int, joined.split(b"."))) if b"." in joined else (int(joined),)
 
 
-def parse_record(record: bytes) -> list[Ticket]:
-    """All tickets of a buyer's record, oldest first."""
-    return [Ticket.parse(part) for part in record.split(b"|")]
-
-
 class Winner(NamedTuple):
     """One winner of an entry. `shopper` and `ticket` are kept as they came, for the dead-letter stream."""
 

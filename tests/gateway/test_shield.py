@@ -244,4 +244,3 @@ def test_redis_time_is_estimated_from_the_middle_of_a_round_trip() -> None:
     now_s = time.monotonic()
     clock.learn(50_000, now_s - 0.2, now_s)
     assert 50_100 <= clock.now_ms() < 50_600
-    assert clock.synced

@@ -11,7 +11,7 @@ import msgpack
 from redis import Redis
 
 from gateway import keys, offers, scripts
-from gateway.orders.message import Ticket, parse_record
+from gateway.orders.message import Ticket
 
 HOUR_MS = 3_600_000
 _order_numbers = itertools.count(1)
@@ -196,7 +196,7 @@ class Sale:
     def record(self, shopper: str) -> list[Ticket]:
         """The shopper's tickets as Redis has them."""
         record: Any = self.client.hget(self.named()["buyers"], shopper)
-        return parse_record(record) if record else []
+        return [Ticket.parse(part) for part in record.split(b"|")] if record else []
 
     def zset(self, name: str) -> list[int]:
         """The numbers of `freed` or `retired`."""
