@@ -1,6 +1,6 @@
 """Clicks in front of routing, on both server interfaces: granian's RSGI in production, ASGI everywhere else.
 
-RSGI costs a third less per click: no scope dictionary, no list of headers, one call for the reply. Everything that
+RSGI costs less per click: no scope dictionary, no list of headers, one call for the reply. Everything that
 is not a click goes to the same ASGI app on both.
 """
 
