@@ -59,7 +59,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *orders.ENDPOINTS,
     *audit.ENDPOINTS,
     *readiness.ENDPOINTS,
-    Endpoint("GET", "/admin/api/openapi.json", "read_openapi", "This document", _openapi, OpenApi, public=True),
+    Endpoint(
+        "GET", "/admin/api/openapi.json", "read_openapi", "This document", _openapi, OpenApi, caller="anybody"
+    ),
 )
 
 
@@ -89,7 +91,7 @@ def create_app(settings: Settings) -> Starlette:
             Middleware(
                 BearerKeys,
                 keys=settings.admin_key,
-                public=frozenset(each.path for each in ENDPOINTS if each.public),
+                public=frozenset(each.path for each in ENDPOINTS if each.caller == "anybody"),
             ),
         ],
         exception_handlers={HTTPException: problems.handle},

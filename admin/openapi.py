@@ -15,6 +15,11 @@ from admin.routing import Endpoint
 from gateway import __version__
 
 _REF = "#/components/schemas/{model}"
+_SECURITY: dict[str, list[dict[str, list[str]]]] = {
+    "operator": [{"key": []}],
+    "shopper": [{"token": []}],
+    "anybody": [],
+}
 _ALWAYS = (400, 413, 422, 503)
 """Statuses that any operation may answer."""
 
@@ -55,14 +60,21 @@ def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
         "info": {
             "title": "Seckill sidecar",
             "version": __version__,
-            "description": "The operators' API. Money is in minor units; unknown fields are refused.",
+            "description": "Operators' and shoppers' API. Money is in minor units; unknown fields are refused.",
         },
         "paths": paths,
         "components": {
             "schemas": _tidy(definitions["$defs"]),
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "description": "an operator's key"},
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "a shopper's token",
+                },
+            },
         },
-        "security": [{"key": []}],
     }
 
 
@@ -73,7 +85,7 @@ def _operation(each: Endpoint) -> dict[str, Any]:
     replies: dict[str, Any] = {
         str(each.status): {"description": HTTPStatus(each.status).phrase, "content": content}
     }
-    refused = (401, *_ALWAYS) if not each.public else _ALWAYS
+    refused = (401, *_ALWAYS) if each.caller != "anybody" else _ALWAYS
     for status in sorted({*refused, *each.problems}):
         replies.setdefault(
             str(status),
@@ -89,8 +101,7 @@ def _operation(each: Endpoint) -> dict[str, Any]:
         "parameters": _parameters(each),
         "responses": replies,
     }
-    if each.public:
-        operation["security"] = []
+    operation["security"] = _SECURITY[each.caller]
     if each.body is not None:
         operation["requestBody"] = _body(each)
     return operation

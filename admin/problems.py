@@ -54,7 +54,7 @@ def respond(error: AdminError, headers: dict[str, str] | None = None) -> Respons
     status = STATUS[type(error)]
     sent = dict(headers or {})
     if status == 401:
-        sent["WWW-Authenticate"] = 'Bearer realm="seckill operators"'
+        sent["WWW-Authenticate"] = "Bearer"
     if status == 503:
         sent["Retry-After"] = str(RETRY_AFTER_S)
     members: dict[str, Any] = dict(error.members)

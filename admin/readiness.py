@@ -48,7 +48,7 @@ def _ready(call: Call) -> Response:
 
 
 ENDPOINTS = (
-    Endpoint("GET", "/admin/api/healthz", "is_alive", "The process answers", _alive, Health, public=True),
+    Endpoint("GET", "/admin/api/healthz", "is_alive", "The process answers", _alive, Health, caller="anybody"),
     Endpoint(
         "GET",
         "/admin/api/readyz",
@@ -56,6 +56,6 @@ ENDPOINTS = (
         "Database, Redis and publisher do their work; 503 with the same body when not",
         _ready,
         Readiness,
-        public=True,
+        caller="anybody",
     ),
 )

@@ -11,7 +11,9 @@ from sqlalchemy import Engine
 from admin.instants import format_instant
 from gateway import store
 from gateway.orders.database import open_engine
+from gateway.receipts import ReceiptSigner
 from gateway.settings import Settings
+from gateway.tokens import TokenVerifier, demo_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +22,10 @@ class Resources:
 
     engine: Engine
     redis: Redis
+    settings: Settings
     zone: ZoneInfo
-    currency: str
-    lease_ms: int
-    """How long gateways repeat a refusal without asking Redis."""
+    tokens: TokenVerifier
+    receipts: ReceiptSigner
 
     @classmethod
     def open(cls, settings: Settings) -> Resources:
@@ -36,10 +38,26 @@ class Resources:
         return cls(
             engine,
             store.connect(settings.redis_url),
+            settings,
             ZoneInfo(settings.timezone),
-            settings.currency,
-            settings.lease_ms,
+            TokenVerifier(
+                settings.token_secret,
+                token_max_bytes=settings.token_max_bytes,
+                cache_max=settings.token_cache_max,
+                demo_secret=demo_secret(settings.signing_secrets[0]) if settings.demo else None,
+            ),
+            ReceiptSigner(settings.signing_secrets),
         )
+
+    @property
+    def currency(self) -> str:
+        """ISO 4217 code of every price."""
+        return self.settings.currency
+
+    @property
+    def lease_ms(self) -> int:
+        """How long gateways repeat a refusal without asking Redis."""
+        return self.settings.lease_ms
 
     def close(self) -> None:
         """Close every connection."""

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -21,6 +22,8 @@ from admin.errors import NotFound
 from admin.inputs import Query, check
 from admin.reading import read_body, read_if_match, read_json, read_query
 from admin.resources import Resources
+from admin.security import shopper_of
+from gateway.tokens import Shopper
 
 QueryT = TypeVar("QueryT", bound=Query)
 BodyT = TypeVar("BodyT", bound=BaseModel)
@@ -28,7 +31,10 @@ BodyT = TypeVar("BodyT", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, read and checked. `actor` is who asks; `if_match` the revision they know."""
+    """One request, read and checked. `actor` is who asks; `if_match` the revision they know.
+
+    `shopper` is set where the endpoint is for shoppers; `raw` is the body as it came.
+    """
 
     resources: Resources
     publisher: Publisher
@@ -38,6 +44,15 @@ class Call:
     body: Any
     if_match: int | None
     languages: str
+    headers: Headers
+    raw: bytes
+    signed_in: Shopper | None
+
+    @property
+    def shopper(self) -> str:
+        """The id of the shopper who asks, where the endpoint is for shoppers."""
+        assert self.signed_in is not None
+        return self.signed_in.id.decode()
 
     def query(self, kind: type[QueryT]) -> QueryT:
         """The query parameters, as the endpoint's declared type."""
@@ -64,7 +79,10 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One operation. `run` is called in a worker thread and returns a `reply` (or a ready response)."""
+    """One operation. `run` is called in a worker thread and returns a `reply` (or a ready response).
+
+    `caller` says who may ask: an operator with a key, a shopper with a token, or anybody.
+    """
 
     method: str
     path: str
@@ -76,13 +94,14 @@ class Endpoint:
     body: Body | None = None
     query: type[Query] = Query
     problems: tuple[int, ...] = ()
-    public: bool = False
+    caller: Literal["operator", "shopper", "anybody"] = "operator"
     other_types: tuple[str, ...] = ()
 
     @property
     def tag(self) -> str:
-        """The first word after the API's root."""
-        return self.path.removeprefix("/admin/api/").split("/")[0]
+        """The first word after the API's root; shoppers' operations are a group of their own."""
+        root, word = ("", "/admin/api/") if self.path.startswith("/admin/api/") else ("shop ", "/api/")
+        return root + self.path.removeprefix(word).split("/")[0]
 
 
 def routes(endpoints: Iterable[Endpoint], body_max_bytes: int) -> list[Route]:
@@ -111,6 +130,9 @@ def _route(path: str, methods: dict[str, Endpoint], body_max_bytes: int) -> Rout
 
 
 async def _read(request: Request, endpoint: Endpoint, body_max_bytes: int) -> Call:
+    signed_in = None
+    if endpoint.caller == "shopper":
+        signed_in = shopper_of(request.headers.get("authorization", ""), request.state.resources.tokens)
     raw = await read_body(request, body_max_bytes)
     for value in request.path_params.values():
         # A path that no stored name can have; databases would stumble over some of these characters.
@@ -122,12 +144,15 @@ async def _read(request: Request, endpoint: Endpoint, body_max_bytes: int) -> Ca
     return Call(
         resources=request.state.resources,
         publisher=request.state.publisher,
-        actor=cast(str, request.scope.get("actor", "nobody")),
+        actor="shopper" if signed_in else cast(str, request.scope.get("actor", "nobody")),
         path=request.path_params,
         given_query=check(endpoint.query, read_query(request)),
         body=body,
         if_match=read_if_match(request),
         languages=request.headers.get("accept-language", ""),
+        headers=request.headers,
+        raw=raw,
+        signed_in=signed_in,
     )
 
 

@@ -1,9 +1,10 @@
-"""Who may use the operators' API: programs with a bearer key."""
+"""Who may ask: operators' programs with a bearer key, shoppers with their token."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import time
 from collections.abc import Sequence
 
 from starlette.datastructures import Headers
@@ -11,6 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from admin import problems
 from admin.errors import Unauthenticated
+from gateway.errors import TokenError
+from gateway.tokens import Shopper, TokenVerifier
 
 API = "/admin/api"
 
@@ -28,6 +31,18 @@ def actor_of(authorization: str, keys: Sequence[bytes]) -> str | None:
         if hmac.compare_digest(candidate, key):
             found = f"key-{hashlib.sha256(key).hexdigest()[:8]}"
     return found if scheme.lower() == "bearer" else None
+
+
+def shopper_of(authorization: str, tokens: TokenVerifier) -> Shopper:
+    """The shopper of an `Authorization` header.
+
+    Raises:
+        Unauthenticated: naming the rule that the token breaks.
+    """
+    try:
+        return tokens.verify(authorization.encode("latin-1", "replace"), time.time())
+    except TokenError as error:
+        raise Unauthenticated(error.reason) from error
 
 
 class BearerKeys:

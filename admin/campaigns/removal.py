@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, exists, insert, or_, select, update
 
-from admin.campaigns.tables import campaign_items, campaigns, offer_removals, stock_operations
+from admin.campaigns.tables import campaign_items, campaigns, offer_removals
 from admin.catalog import service as catalog
 from admin.resources import Resources
 from gateway import offers as published
 from gateway.orders.database import now_ms, reading, writing
-from gateway.orders.tables import offers, orders
+from gateway.orders.tables import offers, orders, stock_operations
 
 
 def request(connection: Connection, rows: list[Row[Any]]) -> None:

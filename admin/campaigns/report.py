@@ -18,9 +18,8 @@ from admin.inputs import Query
 from admin.resources import Resources
 from gateway import offers as published
 from gateway.orders.database import reading
-from gateway.orders.tables import order_units, orders
+from gateway.orders.tables import ACTIVE_STATES, order_units, orders
 
-EARNING = ("pending", "paid", "shipped", "completed", "refunding")
 PAID = ("paid", "shipped", "completed", "refunding")
 OUTCOMES = (
     "won",
@@ -144,7 +143,7 @@ def _in_order(stored: Stored, lines: list[OfferReport]) -> list[OfferReport]:
 
 
 def _sums(code: str) -> Any:
-    earning = orders.c.status.in_(EARNING)
+    earning = orders.c.status.in_(ACTIVE_STATES)
     return (
         select(
             orders.c.offer,
@@ -180,7 +179,7 @@ def _new_customers(connection: Connection, code: str) -> dict[str | None, int]:
     earlier = orders.alias("earlier")
     newcomer = (
         orders.c.campaign == code,
-        orders.c.status.in_(EARNING),
+        orders.c.status.in_(ACTIVE_STATES),
         ~exists().where(
             earlier.c.shopper == orders.c.shopper,
             earlier.c.status.in_(PAID),

@@ -20,14 +20,13 @@ from admin.campaigns.models import StockInput, StockReply
 from admin.campaigns.publishing import FAILURES, deferred, publish_campaign, steadily
 from admin.campaigns.states import LIVE, require
 from admin.campaigns.stored import Stored, load
-from admin.campaigns.tables import stock_operations
 from admin.catalog import service as catalog
 from admin.errors import Conflict, Deferred, Invalid, Lost, NotFound, Unavailable
 from admin.inputs import STOCK_MAX, check
 from admin.resources import Resources
 from gateway import offers as published
 from gateway.orders.database import now_ms, reading, writing
-from gateway.orders.tables import offers
+from gateway.orders.tables import offers, stock_operations
 
 _log = logging.getLogger(__name__)
 

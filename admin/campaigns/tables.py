@@ -58,22 +58,6 @@ campaign_items = Table(
     CheckConstraint("returned >= 0", name="returned"),
 )
 
-stock_operations = Table(
-    "stock_operations",
-    metadata,
-    Column("operation_id", String(160), primary_key=True),
-    Column("offer", String(120), nullable=False, index=True),
-    Column("epoch", Integer, nullable=False),
-    Column("delta", BigInteger, nullable=False),
-    # pending, applied or refused.
-    Column("state", String(16), nullable=False, index=True),
-    # The answer, once there is one: stock and left after it, or the lowest stock a cut could have reached.
-    Column("stock", BigInteger),
-    Column("left", BigInteger),
-    Column("lowest", BigInteger),
-    Column("created_at_ms", BigInteger, nullable=False),
-)
-
 offer_removals = Table(
     "offer_removals",
     metadata,

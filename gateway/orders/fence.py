@@ -25,7 +25,6 @@ RESCAN_EVERY_S = 5.0
 """How often offers are looked through when Redis has not restarted: repaired or late ones."""
 NEWEST_ORDERS = 1000
 """So many of the newest orders of an offer must be known to Redis: more than one transaction writes."""
-ACTIVE_STATES = ("pending", "paid", "shipped", "completed", "refunding")
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +113,7 @@ class FenceWatcher:
         ).one()
         newest = connection.execute(
             select(tables.orders.c.order_no, tables.orders.c.shopper)
-            .where(tables.orders.c.offer == offer, tables.orders.c.status.in_(ACTIVE_STATES))
+            .where(tables.orders.c.offer == offer, tables.orders.c.status.in_(tables.ACTIVE_STATES))
             .order_by(tables.orders.c.created_at_ms.desc(), tables.orders.c.order_no)
             .limit(NEWEST_ORDERS)
         ).all()

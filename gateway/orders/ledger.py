@@ -27,6 +27,7 @@ from gateway.orders.tables import offers, order_units, orders
 
 SHOPPER_MAX_CHARS = 64
 ORDER_NO_MAX_CHARS = 32
+KEY_MAX_CHARS = 64
 INSTANT_MAX_MS = 10**15
 BUCKET_MAX = 2**31 - 1
 
@@ -201,6 +202,7 @@ class Ledger:
             ticket.pay_by_ms,
             now,
             max(ticket.pay_by_ms, now + self._min_pay_window_ms),
+            ticket.key,
         )
 
 
@@ -217,6 +219,8 @@ def _read(entry: Entry, winner: Winner) -> _Order | None:
     if not 0 <= entry.bucket <= BUCKET_MAX or "\0" in entry.offer:
         return None
     if len(ticket.order_no) > ORDER_NO_MAX_CHARS or "\0" in ticket.order_no:
+        return None
+    if len(ticket.key) > KEY_MAX_CHARS or "\0" in ticket.key:
         return None
     if not 0 <= ticket.price <= NUMBER_MAX or not 0 < ticket.won_at_ms <= ticket.pay_by_ms <= INSTANT_MAX_MS:
         return None
@@ -242,9 +246,9 @@ def _refusal(order: _Order, offer: _Offer | None) -> Reason | None:
 def _unit_rows(order: _Order) -> list[tuple[Any, ...]]:
     ticket, offer, shopper = order.ticket, order.entry.offer, order.shopper
     if len(ticket.units) == 1:
-        return [(ticket.order_no, ticket.units[0], offer, shopper, ticket.slots[0], True)]
+        return [(ticket.order_no, ticket.units[0], offer, shopper, ticket.slots[0], True, False)]
     return [
-        (ticket.order_no, unit, offer, shopper, slot, True)
+        (ticket.order_no, unit, offer, shopper, slot, True, False)
         for unit, slot in zip(ticket.units, ticket.slots, strict=True)
     ]
 

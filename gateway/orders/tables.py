@@ -7,6 +7,7 @@ number and no slot of a shopper can be held by two live orders.
 from __future__ import annotations
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    text,
     true,
 )
 
@@ -30,6 +32,8 @@ metadata = MetaData(
 )
 
 ORDER_STATES = ("pending", "paid", "shipped", "completed", "refunding", "cancelled", "expired", "refunded")
+ACTIVE_STATES = ("pending", "paid", "shipped", "completed", "refunding")
+"""States in which an order holds its units."""
 
 offers = Table(
     "offers",
@@ -78,6 +82,14 @@ orders = Table(
     Column("pay_by_ms", BigInteger, nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("expire_at_ms", BigInteger, nullable=False),
+    # Digest of the click's Idempotency-Key, or nothing: recovery gives it back to Redis with the ticket.
+    Column("key", String(64), nullable=False, server_default=""),
+    # What happens to an order later; the order writer leaves these empty.
+    Column("address", JSON(none_as_null=True)),
+    Column("paid_at_ms", BigInteger),
+    Column("shipped_at_ms", BigInteger),
+    Column("carrier", String(60)),
+    Column("tracking_no", String(80)),
     CheckConstraint("quantity > 0", name="quantity"),
     CheckConstraint("total = price * quantity", name="total"),
     Index("ix_orders_offer_created", "offer", "created_at_ms", "order_no"),
@@ -104,7 +116,9 @@ order_units = Table(
     Column("offer", String(120), nullable=False),
     Column("shopper", String(64), nullable=False),
     Column("slot", Integer, nullable=False),
+    # Held: active. Given back for sale: released. Neither: refunded, and the number is not sold again.
     Column("active", Boolean, nullable=False),
+    Column("released", Boolean, nullable=False, server_default=text("false")),
     CheckConstraint("unit > 0", name="unit"),
     CheckConstraint("slot > 0", name="slot"),
 )
@@ -124,4 +138,55 @@ Index(
     unique=True,
     sqlite_where=order_units.c.active == true(),
     postgresql_where=order_units.c.active == true(),
+)
+
+order_events = Table(
+    "order_events",
+    metadata,
+    # SQLite counts up by itself only in an INTEGER key.
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("order_no", String(32), nullable=False, index=True),
+    Column("at_ms", BigInteger, nullable=False),
+    # Who: a shopper, an operator's key, or a part of the system.
+    Column("actor", String(100), nullable=False),
+    Column("before", String(16), nullable=False),
+    Column("after", String(16), nullable=False),
+    Column("detail", JSON, nullable=False),
+)
+
+# Units on their way back to Redis, written with the change of the order that gives them up.
+unit_releases = Table(
+    "unit_releases",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("order_no", String(32), nullable=False),
+    Column("offer", String(120), nullable=False),
+    Column("shopper", String(64), nullable=False),
+    Column("units", JSON, nullable=False),
+    Column("requested_at_ms", BigInteger, nullable=False),
+    Column("done_at_ms", BigInteger),
+    Index("ix_unit_releases_offer_done", "offer", "done_at_ms"),
+)
+Index(
+    "ix_unit_releases_waiting",
+    unit_releases.c.id,
+    sqlite_where=unit_releases.c.done_at_ms.is_(None),
+    postgresql_where=unit_releases.c.done_at_ms.is_(None),
+)
+
+# Raises and cuts of an offer's stock, each applied once per operation id whatever crashes in between.
+stock_operations = Table(
+    "stock_operations",
+    metadata,
+    Column("operation_id", String(160), primary_key=True),
+    Column("offer", String(120), nullable=False, index=True),
+    Column("epoch", Integer, nullable=False),
+    Column("delta", BigInteger, nullable=False),
+    # pending, applied or refused.
+    Column("state", String(16), nullable=False, index=True),
+    # The answer, once there is one: stock and left after it, or the lowest stock a cut could have reached.
+    Column("stock", BigInteger),
+    Column("left", BigInteger),
+    Column("lowest", BigInteger),
+    Column("created_at_ms", BigInteger, nullable=False),
 )

@@ -123,5 +123,6 @@ def test_reading_goes_on_without_redis(shop: Shop, broken_redis: Resources) -> N
 
     campaign = shop.campaign()
     assert service.read(broken_redis, campaign.code).state == "running"
-    assert service.read(replace(broken_redis, currency="JPY"), campaign.code).label == "Flash sale 9900"
+    yen = replace(broken_redis, settings=replace(broken_redis.settings, currency="JPY"))
+    assert service.read(yen, campaign.code).label == "Flash sale 9900"
     assert orjson.loads(shop.row(campaign.items[0].offer).card)["currency"] == "CNY"

@@ -57,10 +57,16 @@ def test_an_order_says_what_was_won(shop: Shop, ledger: Ledger, offer_id: str) -
         "entry": "1-0",
         "won_at_ms": 1700000000000,
         "pay_by_ms": 1700000900000,
+        "key": "",
+        "address": None,
+        "paid_at_ms": None,
+        "shipped_at_ms": None,
+        "carrier": None,
+        "tracking_no": None,
     }
     assert [tuple(row) for row in units] == [
-        ("A1", 2, offer_id, "小明 'x'", 2, True),
-        ("A1", 4, offer_id, "小明 'x'", 1, True),
+        ("A1", 2, offer_id, "小明 'x'", 2, True, False),
+        ("A1", 4, offer_id, "小明 'x'", 1, True, False),
     ]
 
 

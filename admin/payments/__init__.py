@@ -1,0 +1,1 @@
+"""Taking money and paying it back: providers, their callbacks, refunds."""

@@ -1,0 +1,57 @@
+"""Payments, what providers said of them, and refunds. Money is minor units of the order's currency."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Index, String, Table
+
+from gateway.orders.tables import metadata
+
+payments = Table(
+    "payments",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("order_no", String(32), nullable=False, index=True),
+    Column("provider", String(40), nullable=False),
+    # The provider's own name of the payment, once it has one.
+    Column("reference", String(100)),
+    Column("amount", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    # started, settled or refused.
+    Column("state", String(16), nullable=False),
+    # What the provider keeps with it; the sandbox: what it was told to do, and when.
+    Column("plan", JSON, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("settled_at_ms", BigInteger),
+    CheckConstraint("amount >= 0", name="amount"),
+    Index("ix_payments_reference", "provider", "reference", unique=True),
+)
+
+# Callbacks that were dealt with: a provider may repeat each as often as it likes.
+payment_callbacks = Table(
+    "payment_callbacks",
+    metadata,
+    Column("provider", String(40), primary_key=True),
+    Column("callback_id", String(100), primary_key=True),
+    Column("received_at_ms", BigInteger, nullable=False),
+)
+
+refunds = Table(
+    "refunds",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("order_no", String(32), nullable=False, index=True),
+    Column("payment", String(40), ForeignKey("payments.id"), nullable=False),
+    Column("units", JSON, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    # requested (an operator must agree), sending, settled or rejected.
+    Column("state", String(16), nullable=False, index=True),
+    # asked for, or a payment that came too late.
+    Column("reason", String(40), nullable=False),
+    # The units go back on sale.
+    Column("restock", Boolean, nullable=False),
+    Column("requested_by", String(100), nullable=False),
+    Column("decided_by", String(100)),
+    Column("requested_at_ms", BigInteger, nullable=False),
+    Column("settled_at_ms", BigInteger),
+    CheckConstraint("amount >= 0", name="amount"),
+)

@@ -1,0 +1,1 @@
+"""Reminders of offers, and notices to shoppers."""

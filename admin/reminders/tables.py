@@ -1,0 +1,36 @@
+"""Reminders that shoppers asked for, and the notices they get."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, String, Table
+
+from gateway.orders.tables import metadata
+
+reminders = Table(
+    "reminders",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("shopper", String(64), nullable=False),
+    Column("offer", String(120), nullable=False),
+    # So long before the start, and the instant that follows from it.
+    Column("before_ms", BigInteger, nullable=False),
+    Column("due_at_ms", BigInteger, nullable=False),
+    # waiting, sending (the notice is there, the stream may not have it yet) or sent.
+    Column("state", String(16), nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Index("uq_reminders_shopper_offer", "shopper", "offer", unique=True),
+    Index("ix_reminders_due", "state", "due_at_ms"),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("shopper", String(64), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("data", JSON, nullable=False),
+    # What caused it, such as "reminder:12": nothing causes two notices.
+    Column("cause", String(120), nullable=False, unique=True),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Index("ix_notices_shopper", "shopper", "id"),
+)

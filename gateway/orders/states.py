@@ -1,0 +1,95 @@
+"""The states of an order and the only way to change them: compare-and-set, with an entry in the order's history.
+
+::
+
+    pending ──▶ paid ──▶ shipped ──▶ completed
+       │          ╲         │          ╱
+       │           ╲        ▼         ╱
+       │            ╰─▶ refunding ◀──╯        back to where it came from, or
+       ▼                    ▼
+    cancelled, expired   refunded             nothing is left to pay back
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, insert, update
+
+from gateway.orders.tables import order_events, orders
+
+NEXT: Mapping[str, frozenset[str]] = {
+    "pending": frozenset({"paid", "cancelled", "expired"}),
+    "paid": frozenset({"shipped", "refunding", "refunded"}),
+    "shipped": frozenset({"completed", "refunding", "refunded"}),
+    "completed": frozenset({"refunding", "refunded"}),
+    "refunding": frozenset({"paid", "shipped", "completed", "refunded"}),
+    "cancelled": frozenset(),
+    "expired": frozenset(),
+    "refunded": frozenset(),
+}
+"""Which states may follow which."""
+
+
+def move(
+    connection: Connection,
+    order_no: str,
+    before: str,
+    after: str,
+    *,
+    actor: str,
+    at_ms: int,
+    detail: Mapping[str, Any] | None = None,
+    **values: Any,
+) -> bool:
+    """Bring an order from one state to the next, setting further columns with it.
+
+    Args:
+        connection: a writing transaction.
+        order_no: the order.
+        before: the state it must be in.
+        after: the state it gets.
+        actor: who does it, for the history.
+        at_ms: database time, epoch ms.
+        detail: what the history should say besides.
+        values: columns of `orders` to set.
+
+    Returns:
+        False, and nothing changed, when the order is in another state than `before` (or there is none).
+    """
+    assert after in NEXT[before], f"no order goes from {before} to {after}"
+    moved = connection.execute(
+        update(orders)
+        .where(orders.c.order_no == order_no, orders.c.status == before)
+        .values(status=after, **values)
+    ).rowcount
+    if moved:
+        tell(connection, [(order_no, before, after)], actor=actor, at_ms=at_ms, detail=detail)
+    return bool(moved)
+
+
+def tell(
+    connection: Connection,
+    moves: list[tuple[str, str, str]],
+    *,
+    actor: str,
+    at_ms: int,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Write (order, before, after) into the orders' histories."""
+    if moves:
+        connection.execute(
+            insert(order_events),
+            [
+                {
+                    "order_no": order_no,
+                    "at_ms": at_ms,
+                    "actor": actor,
+                    "before": before,
+                    "after": after,
+                    "detail": dict(detail or {}),
+                }
+                for order_no, before, after in moves
+            ],
+        )
