@@ -1,7 +1,8 @@
 """Receipts: a ticket, signed, so that a shopper or an auditor can prove it.
 
 A receipt is a compact JWS (HS256, `typ` `receipt`) under a key derived from the signing secrets; the first
-secret signs, all verify. Equal tickets have equal receipts, so a repeated click returns the same bytes.
+secret signs, all verify. Equal tickets have equal receipts, so a repeated click returns the same bytes; nothing is in it
+that may change while the ticket stays, such as the epoch of the offer.
 """
 
 from __future__ import annotations
@@ -26,22 +27,18 @@ class ReceiptSigner:
     def __init__(self, secrets: tuple[bytes, ...]) -> None:
         self._keys = tuple(HmacSha256(derive_key(secret, "receipts")) for secret in secrets)
 
-    def sign(
-        self, offer: bytes, epoch: int, shopper_json: bytes, order_no: bytes, units: bytes, terms: bytes
-    ) -> bytes:
+    def sign(self, offer: bytes, shopper_json: bytes, order_no: bytes, units: bytes, terms: bytes) -> bytes:
         """Sign one ticket. On the click path, so every part comes encoded.
 
         Args:
             offer: the offer's id.
-            epoch: the epoch it was sold in.
             shopper_json: the shopper's id as a JSON string.
             order_no: the order's number.
             units: unit numbers joined by commas.
             terms: ``"price":…,"pay_by_ms":…,"won_at_ms":…`` as JSON members.
         """
-        payload = b'{"offer":"%b","epoch":%d,"shopper":%b,"order_no":"%b","units":[%b],%b}' % (
+        payload = b'{"offer":"%b","shopper":%b,"order_no":"%b","units":[%b],%b}' % (
             offer,
-            epoch,
             shopper_json,
             order_no,
             units,

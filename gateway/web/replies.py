@@ -61,7 +61,6 @@ class TicketWriter:
 
     def __init__(self, offer: Offer, signer: ReceiptSigner, *, durable: bool, timezone: ZoneInfo) -> None:
         self._offer = offer.id.encode()
-        self._epoch = offer.epoch
         self._signer = signer
         self._timezone = timezone
         middle = {"offer": offer.id, "sku": offer.card.get("sku", "")}
@@ -84,7 +83,7 @@ class TicketWriter:
             self._signed, self._shown = self._encode(terms)
         units = units.replace(b".", b",")
         shopper_json = b'"%b"' % shopper if shopper.isalnum() else orjson.dumps(shopper.decode())
-        receipt = self._signer.sign(self._offer, self._epoch, shopper_json, order_no, units, self._signed)
+        receipt = self._signer.sign(self._offer, shopper_json, order_no, units, self._signed)
         return b'"order_no":"%b",%b,"units":[%b],"quantity":%d,%b,"receipt":"%b"' % (
             order_no,
             self._middle,
