@@ -156,6 +156,9 @@ class Settings:
     queue_max: int = _setting(_positive, 10_000, "clicks waiting per bucket and worker before `busy`")
     queue_wait_max_ms: int = _setting(_positive, 500, "longest wait for a batch before `busy`, ms")
     click_timeout_ms: int = _setting(_positive, 1000, "deadline of a script call, ms of Redis time")
+    lag_max_ms: int = _setting(
+        _positive, 25, "standing delay of a worker above which it answers some clicks `busy` at once, ms"
+    )
     lease_ms: int = _setting(
         _positive, 200, "how long a refusal is repeated without Redis, ms; the same everywhere"
     )

@@ -30,6 +30,8 @@ LIMITS = {
     "SECKILL_RATE_TOTAL": "100000000/s",
     # The writer catches up after the measurements.
     "SECKILL_BACKLOG_MAX": "100000000",
+    # Closed loops keep as many clicks waiting as they have connections.
+    "SECKILL_LAG_MAX_MS": "100000",
     "SECKILL_LOG_LEVEL": "warning",
 }
 FSYNC_OF = {"strict": "always", "relaxed": "everysec"}

@@ -31,6 +31,7 @@ from gateway.web.hot_path import AsgiFront, RsgiFront
 from gateway.web.middleware import SecurityHeaders
 from gateway.web.offers_view import OffersView
 from gateway.web.routes import EXCEPTION_HANDLERS, ROUTES, Parts
+from gateway.web.shedding import Shedding
 
 log = logging.getLogger(__name__)
 
@@ -66,18 +67,21 @@ def create_app(settings: Settings) -> App:
     )
     view = OffersView(gate, timezone)
     events = Events(view, settings.watchers_max)
+    shedding = Shedding(settings.lag_max_ms)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         del app
         await gate.start()
         await events.start()
+        shedding.start()
         reporting = asyncio.create_task(_report(metrics, gate, clicks, events), name="metrics")
         # What lives now lives as long as the worker: the collector need not look at it again.
         gc.collect()
         gc.freeze()
         gc.set_threshold(*COLLECT_AFTER)
         yield
+        shedding.stop()
         await events.stop()
         await gate.stop()
         reporting.cancel()
@@ -88,7 +92,7 @@ def create_app(settings: Settings) -> App:
         middleware=[Middleware(SecurityHeaders, frame_origins=settings.cors_origins)],
         lifespan=lifespan,
     )
-    clicks = Clicks(settings, gate, tokens, signer)
+    clicks = Clicks(settings, gate, tokens, signer, shedding)
     rest.state.parts = Parts(settings, gate, view, events, tokens, clicks, timezone)
     asgi: ASGIApp = AsgiFront(clicks, rest, settings.body_max_bytes)
     if settings.cors_origins:

@@ -24,6 +24,7 @@ from gateway.settings import Settings
 from gateway.tokens import TokenVerifier
 from gateway.web import replies
 from gateway.web.replies import Reply, TicketWriter
+from gateway.web.shedding import Shedding
 
 KEY_CHARACTERS_MAX = 64
 QUANTITY_MAX = 1_000_000_000
@@ -38,11 +39,14 @@ _WON = (Outcome.WON, Outcome.ALREADY_WON)
 class Clicks:
     """Answers clicks, for one worker."""
 
-    def __init__(self, settings: Settings, gate: Gate, tokens: TokenVerifier, signer: ReceiptSigner) -> None:
+    def __init__(
+        self, settings: Settings, gate: Gate, tokens: TokenVerifier, signer: ReceiptSigner, shedding: Shedding
+    ) -> None:
         self._settings = settings
         self._gate = gate
         self._tokens = tokens
         self._signer = signer
+        self._shedding = shedding
         self._limits = LocalLimits(settings.rate_per_ip, settings.rate_total, settings.trusted_proxies)
         self._trusts_proxies = bool(settings.trusted_proxies)
         self._durable = settings.durability == "strict"
@@ -74,6 +78,10 @@ class Clicks:
             peer: the peer's address and port.
             header: for the headers that few clicks need.
         """
+        if self._shedding.on and self._shedding.refuses():
+            # Before every other check, as it has to cost next to nothing: whoever asks again hears the rest.
+            self.counts[Outcome.BUSY.index] += 1
+            return replies.BUSY
         try:
             shopper = self._tokens.verify(authorization, time.time())
         except TokenError as error:

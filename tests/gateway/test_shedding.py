@@ -1,0 +1,93 @@
+"""Given more clicks than a worker can answer, some hear `busy` at once, and the others do not wait for them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+from redis import Redis
+
+from gateway.web.shedding import CALM_S, STANDING_S, Shedding
+from loadtest import generators
+from loadtest.tokens import Mint
+from tests.conftest import wait_until
+from tests.gateway.conftest import StartGateway
+from tests.gateway.serving import TOKEN_SECRET, Gateway
+from tests.lua.calling import Sale
+
+LAG_MAX_MS = 20
+LONG_S = 0.05
+SHORT_S = 0.01
+
+
+def test_a_burst_is_served() -> None:
+    one = Shedding(LAG_MAX_MS)
+    one.learn(LONG_S, 10.0)
+    one.learn(LONG_S, 10.0 + STANDING_S * 0.9)
+    assert not one.on
+    # A short turn in between, and the time begins anew.
+    one.learn(SHORT_S, 10.0 + STANDING_S)
+    one.learn(LONG_S, 10.0 + STANDING_S * 1.1)
+    one.learn(LONG_S, 10.0 + STANDING_S * 2)
+    assert not one.on
+
+
+def test_a_queue_that_stays_is_shed_until_nothing_had_to_be_refused_for_a_while() -> None:
+    one = Shedding(LAG_MAX_MS)
+    one.learn(LONG_S, 10.0)
+    one.learn(LONG_S, 10.0 + STANDING_S * 1.01)
+    assert one.on
+    # Short turns are what shedding brings about: they do not end it.
+    one.learn(SHORT_S, 10.0 + STANDING_S + CALM_S * 0.9)
+    assert one.on
+    one.learn(SHORT_S, 10.0 + STANDING_S + CALM_S * 1.1)
+    assert not one.on
+
+
+def test_each_turn_takes_clicks_for_a_share_of_the_allowed_lag() -> None:
+    async def turn(one: Shedding) -> list[bool]:
+        """Clicks for as long as two shares of the lag, within one turn of the event loop."""
+        began_s = time.monotonic()
+        refused = []
+        while time.monotonic() - began_s < 2 * LAG_MAX_MS / 1000:
+            refused.append(one.refuses())
+        return refused
+
+    async def two_turns() -> None:
+        one = Shedding(LAG_MAX_MS)
+        one.start()
+        for _ in range(2):
+            refused = await turn(one)
+            assert refused[0] is False
+            assert refused[-1] is True
+            assert refused == sorted(refused)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        one.stop()
+
+    asyncio.run(two_turns())
+
+
+def test_a_flood_hears_busy_and_loses_nothing(
+    start_gateway: StartGateway, redis: Redis, offer_id: str, tmp_path: Path
+) -> None:
+    # Given a worker that may lag by one millisecond only, and a flood of shoppers on many connections,
+    sale = Sale.open(redis, offer_id, stock=100_000)
+    one = start_gateway(lag_max_ms="1")
+    shoppers = (f"shopper-{number:06d}" for number in range(20_000))
+    clicks = generators.write_requests(tmp_path / "clicks", offer_id, shoppers, Mint(TOKEN_SECRET.encode()))
+    heard = generators.click(one.url, clicks, connections=200, duration_s=2, core=None, repeat=True)
+
+    # then some hear `busy`, the others are served, and exactly who was told so has a unit.
+    wait_until(lambda: counted(one, "busy", "won", "already_won") >= heard.replies)
+    assert 0 < heard.refused < heard.replies
+    assert heard.refused <= counted(one, "busy")
+    assert sale.number("stock") - sale.number("left") == counted(one, "won")
+    # And when the flood is over, nobody does.
+    wait_until(lambda: one.outcome(offer_id, "late") in {"won", "already_won"})
+
+
+def counted(one: Gateway, *words: str) -> float:
+    """Clicks answered with one of these outcomes."""
+    return sum(one.metrics().get(f'seckill_clicks_total{{outcome="{word}"}}', 0) for word in words)
