@@ -16,6 +16,8 @@ key                            type    what it holds
 ``operations(…, epoch)``       hash    stock operation id → its result, so each applies once
 ``rate(…, parity)``            hash    clicks per shopper in one window; "" holds the window number
 ``clicks(…)``                  hash    clicks by outcome, reported by the gateways once a second
+``reminders()``                stream  due reminders, for the shop's mailer
+``reminded()``                 zset    ids of reminders that the stream was given → when, epoch ms
 =============================  ======  ===========================================================
 """
 
@@ -96,3 +98,13 @@ def rate(offer_id: str, parity: int, bucket: int = 0) -> str:
 def clicks(offer_id: str, bucket: int = 0) -> str:
     """Hash of clicks by outcome."""
     return _shard(shard_of(offer_id, bucket), f"clicks:{offer_id}:{bucket}")
+
+
+def reminders() -> str:
+    """Stream of due reminders."""
+    return f"sk{SCHEMA}:{{reminders}}:stream"
+
+
+def reminded() -> str:
+    """Sorted set of reminder ids that the stream was given."""
+    return f"sk{SCHEMA}:{{reminders}}:given"

@@ -15,11 +15,16 @@ reminders = Table(
     # So long before the start, and the instant that follows from it.
     Column("before_ms", BigInteger, nullable=False),
     Column("due_at_ms", BigInteger, nullable=False),
-    # waiting, sending (the notice is there, the stream may not have it yet) or sent.
+    # waiting, sending (the notice is there, the stream may not have it yet), sent or dropped.
     Column("state", String(16), nullable=False),
+    # Why it was dropped: removed, terminated or ended.
+    Column("reason", String(16)),
     Column("created_at_ms", BigInteger, nullable=False),
     Index("uq_reminders_shopper_offer", "shopper", "offer", unique=True),
     Index("ix_reminders_due", "state", "due_at_ms"),
+    Index("ix_reminders_offer", "offer", "state"),
+    # Ids name causes and messages, so none may come twice, as SQLite's would after a deletion.
+    sqlite_autoincrement=True,
 )
 
 notices = Table(

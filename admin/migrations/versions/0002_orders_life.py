@@ -128,9 +128,12 @@ def _reminders() -> None:
         sa.Column("before_ms", sa.BigInteger(), nullable=False),
         sa.Column("due_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("reason", sa.String(length=16), nullable=True),
         sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reminders")),
+        sqlite_autoincrement=True,
     )
+    op.create_index("ix_reminders_offer", "reminders", ["offer", "state"], unique=False)
     op.create_index("ix_reminders_due", "reminders", ["state", "due_at_ms"], unique=False)
     op.create_index("uq_reminders_shopper_offer", "reminders", ["shopper", "offer"], unique=True)
     op.create_table(
