@@ -9,7 +9,9 @@
     ├── Unauthenticated         no key, or a wrong one
     ├── NotFound                there is no such thing
     ├── WrongMethod             the path exists, the method does not
+    ├── PaymentRefused          the provider does not take the money
     ├── Conflict                the thing's present state forbids it
+    │   └── NotReady            it will be there in a moment
     ├── StaleRevision           somebody changed it in between
     ├── Unavailable             a part is away; nothing was stored
     ├── Lost                    Redis lacks an offer that was on sale; only recovery may act on it
@@ -94,10 +96,22 @@ class WrongMethod(AdminError):
     code = "method_not_allowed"
 
 
+class PaymentRefused(AdminError):
+    """The provider does not take the money; the order may be paid in another way."""
+
+    code = "payment_refused"
+
+
 class Conflict(AdminError):
     """The thing's present state forbids what was asked."""
 
     code = "conflict"
+
+
+class NotReady(Conflict):
+    """The thing is on its way here: the caller should ask again soon."""
+
+    code = "not_ready"
 
 
 class StaleRevision(AdminError):

@@ -83,7 +83,8 @@ def _operation(each: Endpoint) -> dict[str, Any]:
     for media_type in each.other_types:
         content[media_type] = {"schema": {"type": "string"}}
     replies: dict[str, Any] = {
-        str(each.status): {"description": HTTPStatus(each.status).phrase, "content": content}
+        str(status): {"description": HTTPStatus(status).phrase, "content": content}
+        for status in (each.status, *each.also)
     }
     refused = (401, *_ALWAYS) if each.caller != "anybody" else _ALWAYS
     for status in sorted({*refused, *each.problems}):
@@ -132,6 +133,10 @@ def _parameters(each: Endpoint) -> list[dict[str, Any]]:
                 "schema": {"type": "string"},
                 "example": '"3"',
             }
+        )
+    for name, meaning in each.headers.items():
+        parameters.append(
+            {"name": name, "in": "header", "required": False, "description": meaning, "schema": {"type": "string"}}
         )
     schema = _tidy(each.query.model_json_schema(ref_template=_REF))
     required = schema.get("required", [])

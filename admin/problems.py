@@ -21,6 +21,8 @@ from admin.errors import (
     Lost,
     Malformed,
     NotFound,
+    NotReady,
+    PaymentRefused,
     StaleRevision,
     TooLarge,
     Unauthenticated,
@@ -31,6 +33,8 @@ from admin.errors import (
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
 """What a 503 tells the caller to wait; the publisher tries more often than that."""
+READY_AFTER_S = 1
+"""What somebody waiting for the order writer is told to wait; it usually needs much less."""
 
 STATUS: dict[type[AdminError], int] = {
     Invalid: 422,
@@ -39,7 +43,9 @@ STATUS: dict[type[AdminError], int] = {
     Unauthenticated: 401,
     NotFound: 404,
     WrongMethod: 405,
+    PaymentRefused: 402,
     Conflict: 409,
+    NotReady: 409,
     StaleRevision: 412,
     Unavailable: 503,
     Lost: 503,
@@ -55,6 +61,8 @@ def respond(error: AdminError, headers: dict[str, str] | None = None) -> Respons
     sent = dict(headers or {})
     if status == 401:
         sent["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, NotReady):
+        sent["Retry-After"] = str(READY_AFTER_S)
     if status == 503:
         sent["Retry-After"] = str(RETRY_AFTER_S)
     members: dict[str, Any] = dict(error.members)

@@ -81,7 +81,8 @@ class Body:
 class Endpoint:
     """One operation. `run` is called in a worker thread and returns a `reply` (or a ready response).
 
-    `caller` says who may ask: an operator with a key, a shopper with a token, or anybody.
+    `caller` says who may ask: an operator with a key, a shopper with a token, or anybody. `also` are further
+    statuses with the same reply, `headers` those it reads, with their meaning.
     """
 
     method: str
@@ -96,6 +97,8 @@ class Endpoint:
     problems: tuple[int, ...] = ()
     caller: Literal["operator", "shopper", "anybody"] = "operator"
     other_types: tuple[str, ...] = ()
+    also: tuple[int, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def tag(self) -> str:
