@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import shutil
 import subprocess
@@ -15,7 +14,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from loadtest.errors import GeneratorError
-from loadtest.processes import ROOT
+from loadtest.processes import ROOT, pinned
 from loadtest.tokens import Mint
 
 RUN_TIMEOUT_S = 600
@@ -118,7 +117,7 @@ def click(
         text=True,
         check=False,
         timeout=RUN_TIMEOUT_S,
-        preexec_fn=None if core is None else lambda: os.sched_setaffinity(0, {core}),
+        preexec_fn=pinned(core),
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     lines = done.stdout.strip().splitlines()

@@ -67,6 +67,11 @@ def cores() -> tuple[int, int] | None:
     return (usable[0], usable[1]) if len(usable) > 1 else None
 
 
+def pinned(core: int | None) -> Callable[[], None] | None:
+    """What a new process does first to stay on a core; None where there is nothing to choose."""
+    return None if core is None else lambda: os.sched_setaffinity(0, {core})
+
+
 class Server:
     """A running server process."""
 
@@ -95,7 +100,7 @@ class Server:
             stdout=subprocess.PIPE if pipe else log,
             stderr=log,
             text=True,
-            preexec_fn=None if core is None else lambda: os.sched_setaffinity(0, {core}),  # noqa: PLW1509
+            preexec_fn=pinned(core),  # noqa: PLW1509 - nothing else runs here yet
         )
         return cls(name, process, log)
 
