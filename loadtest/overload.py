@@ -13,7 +13,6 @@ against what was answered. Exit code 1 if a promise is broken or a goal missed.
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -34,12 +33,12 @@ from loadtest.errors import GeneratorError, LoadtestError
 from loadtest.generators import Requests
 from loadtest.load import RESULTS
 from loadtest.open_loop import Order
-from loadtest.processes import ROOT, Server, cores, unwind_on_sigterm
+from loadtest.processes import ROOT, Server, cores, pinned, unwind_on_sigterm
 from loadtest.scenarios import new_shoppers
 from loadtest.stack import LIMITS, Cores, Stack
 from loadtest.verify import judge
 
-SHOPPERS = 200_000
+SHOPPERS = 1_500_000
 STOCK = 10_000_000
 CAPACITY_CONNECTIONS = 256
 CAPACITY_S = 4.0
@@ -48,6 +47,8 @@ CLIENTS_MAX = 4000
 """Connections of shoppers at once; one that clicks finds most of them idle unless the gateway is slow."""
 SPARE_CONNECTIONS = 2500
 """What the worker may accept besides the loiterers."""
+LATE_MAX_MS = 50
+"""A generator that is further behind measures itself."""
 MEMORY_EVERY_S = 0.5
 RECOVERED_WITHIN_S = 5
 P99_FACTOR = 3.0
@@ -122,7 +123,7 @@ class Overload:
             input=orjson.dumps(asdict(order)),
             capture_output=True,
             check=False,
-            preexec_fn=None if self.core is None else lambda: os.sched_setaffinity(0, {self.core or 0}),
+            preexec_fn=pinned(self.core),
         )
         resident_mb = memory.stop()
         if done.returncode != 0:
@@ -140,6 +141,9 @@ class Overload:
             f"accepted clicks under overload: p99 {overload.p99_ms(*ACCEPTED):.1f} ms, want at most {limit_ms:.1f}",
         )
         self._expect(overload.count("busy") > 0, "nothing was refused: that was no overload")
+        for phase in self.phases[:3]:
+            late_ms = 1000 * phase.heard["late_s"]
+            self._expect(late_ms <= LATE_MAX_MS, f"{phase.name}: the generator was {late_ms:.0f} ms behind")
         for phase in self.phases:
             words = set(phase.heard["outcomes"])
             self._expect(words <= HONEST, f"{phase.name}: also answered {', '.join(sorted(words - HONEST))}")
@@ -222,13 +226,13 @@ class _Loiterers:
         self.said: dict[str, int] = {}
 
     def __enter__(self) -> _Loiterers:
-        self._process = subprocess.Popen(
+        self._process: subprocess.Popen[str] = subprocess.Popen(
             self._command,
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            preexec_fn=None if self._core is None else lambda: os.sched_setaffinity(0, {self._core or 0}),  # noqa: PLW1509
+            preexec_fn=pinned(self._core),  # noqa: PLW1509 - nothing else runs here yet
         )
         assert self._process.stdout is not None
         if self._process.stdout.readline() != "ready\n":
@@ -278,7 +282,7 @@ def _run(folder: Path, arguments: argparse.Namespace, console: Console) -> Overl
         arguments.results.mkdir(parents=True, exist_ok=True)
         result = {
             "machine": asdict(machine.describe()),
-            "settings": LIMITS | settings,
+            "settings": dict(LIMITS) | settings,
             "capacity_per_s": capacity,
             "loiterers": idlers.said,
             "phases": [asdict(phase) for phase in run.phases],
