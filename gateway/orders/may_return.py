@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from redis import Redis
-from sqlalchemy import Engine, func, select, text
+from redis.client import Pipeline
+from sqlalchemy import Engine, select, true
 
 from gateway import keys, scripts
+from gateway.orders import tables
 from gateway.orders.database import reading
-from gateway.orders.tables import orders
+from gateway.orders.expiry import Unpaid
+from gateway.orders.pacing import Timer
 
-EVERY_S = 1.0
-"""At most one publication per offer in this time."""
+ALL_EVERY_S = 10.0
+"""How often every offer on sale is told, and not only those that have changed: another process may have told it
+something older, and a Redis may have forgotten."""
+NOTHING_MS = 0
+"""What an offer is told when nothing of it is unpaid."""
 
 
 class MayReturn:
@@ -22,41 +27,48 @@ class MayReturn:
     def __init__(self, client: Redis, engine: Engine) -> None:
         self._client = client
         self._engine = engine
-        self._changed: dict[str, int] = {}
-        self._published_at: dict[str, float] = {}
+        self._told: dict[str, tuple[int, int]] = {}
+        self._all_timer = Timer(ALL_EVERY_S)
 
-    def note(self, written: Iterable[tuple[str, int]]) -> None:
-        """Remember offers (id, epoch) whose orders have changed."""
-        self._changed.update(written)
+    def publish(self, found: Iterable[Unpaid], now_ms: int) -> None:
+        """Tell Redis what has changed.
 
-    def publish(self) -> None:
-        """Publish what has changed and is due.
+        Args:
+            found: every offer with unpaid orders.
+            now_ms: database time of looking, epoch ms.
 
         Raises:
-            redis.RedisError, sqlalchemy.exc.SQLAlchemyError: nothing is forgotten, so call again.
+            redis.RedisError, sqlalchemy.exc.SQLAlchemyError: it will be told next time.
         """
-        if not self._changed:
+        wanted = {each.offer: (each.epoch, each.expire_at_ms) for each in found}
+        for offer, (epoch, _) in self._told.items():
+            wanted.setdefault(offer, (epoch, NOTHING_MS))
+        if self._all_timer.due():
+            self._told = {}
+            for offer, epoch in self._on_sale(now_ms):
+                wanted.setdefault(offer, (epoch, NOTHING_MS))
+        changed = [(offer, *told) for offer, told in wanted.items() if self._told.get(offer) != told]
+        if not changed:
             return
-        now = time.monotonic()
-        self._published_at = {offer: at for offer, at in self._published_at.items() if at + EVERY_S > now}
-        due = [item for item in self._changed.items() if item[0] not in self._published_at]
-        if not due:
-            return
+        words = self._tell(changed)
+        self._told = {offer: told for offer, told in wanted.items() if words.get(offer, "NOTED") == "NOTED"}
+
+    def _on_sale(self, now_ms: int) -> Sequence[tuple[str, int]]:
+        offers = tables.offers
         with reading(self._engine) as connection:
-            # The literal lets both databases see that the partial index serves.
-            first = {
-                offer: connection.execute(
-                    select(func.min(orders.c.expire_at_ms)).where(
-                        orders.c.offer == offer, text("status = 'pending'")
-                    )
-                ).scalar_one()
-                for offer, _ in due
-            }
-        for offer, epoch in due:
-            scripts.load("note_return").call(
-                self._client,
-                {"offer": keys.offer(offer)},
-                {"epoch": epoch, "may_return_at_ms": first[offer] or 0},
+            rows = connection.execute(
+                select(offers.c.id, offers.c.epoch).where(offers.c.seeded == true(), offers.c.ends_at_ms > now_ms)
             )
-            self._published_at[offer] = now
-            del self._changed[offer]
+            return [(row.id, row.epoch) for row in rows]
+
+    def _tell(self, changed: Sequence[tuple[str, int, int]]) -> dict[str, str]:
+        script = scripts.load("note_return")
+        pipeline: Pipeline = self._client.pipeline(transaction=False)
+        pipeline.script_load(script.source)
+        for offer, epoch, may_return_at_ms in changed:
+            script.queue(
+                pipeline, {"offer": keys.offer(offer)}, {"epoch": epoch, "may_return_at_ms": may_return_at_ms}
+            )
+        return {
+            offer: script.read(reply)[0] for (offer, *_), reply in zip(changed, pipeline.execute()[1:], strict=True)
+        }

@@ -23,10 +23,10 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from gateway import keys, store
 from gateway.errors import MessageError, SettingsError
 from gateway.orders import dead_letters, tables
+from gateway.orders.chores import Chores
 from gateway.orders.database import open_engine, reading
 from gateway.orders.fence import FenceWatcher
 from gateway.orders.ledger import Ledger, Settlement
-from gateway.orders.may_return import MayReturn
 from gateway.orders.message import Entry
 from gateway.orders.pacing import Outage, Timer, one_line
 from gateway.orders.stream import START, RawEntry, WinnersStream
@@ -67,7 +67,6 @@ class OrderWriter:
         self._streams = [WinnersStream(self._client, shard, self.consumer) for shard in keys.shards()]
         self._ledger = ledger
         self._fence = FenceWatcher(settings.redis_url, engine)
-        self._may_return = MayReturn(self._client, engine)
         self._redis = Outage("Redis", REDIS_BACKOFF_MAX_S, "nobody can buy", speaks=leads)
         self._database = Outage(
             "the database", DATABASE_BACKOFF_MAX_S, "sales go on and wait in Redis", speaks=leads
@@ -130,7 +129,6 @@ class OrderWriter:
             for stream in self._streams:
                 stream.trim()
                 stream.forget_gone(FORGET_IDLE_MS)
-        self._may_return.publish()
         self._report()
 
     def _watch_fence(self) -> None:
@@ -162,7 +160,6 @@ class OrderWriter:
             settlements += unreadable
             _complain(stream.shard, settlements)
             settled, dead = stream.settle(settlements)
-            self._may_return.note({(entry.offer, entry.epoch) for entry in readable})
             self._winners_per_entry = max(1.0, sum(each.winners for each in settlements) / len(settlements))
             self._progress.update(
                 orders=settled - dead,
@@ -222,20 +219,22 @@ class WriterTeam:
             OrderWriter(settings, engine, ledger, consumer=f"{process}-{number}", leads=number == 0)
             for number in range(WRITERS_PER_PROCESS)
         ]
+        self._chores = Chores(settings, engine)
 
     def stop(self) -> None:
         """Finish the batches under way and return from `run`; safe in a signal handler."""
         for member in self._members:
             member.stop()
+        self._chores.stop()
 
     def run(self) -> None:
-        """Write until stopped; when one member fails, all stop and its error is raised.
+        """Write and do the chores until stopped; when one of them fails, all stop and its error is raised.
 
         Raises:
             SettingsError: the database does not have the newest schema.
         """
-        with ThreadPoolExecutor(len(self._members), thread_name_prefix="order-writer") as pool:
-            running = [pool.submit(member.run) for member in self._members]
+        with ThreadPoolExecutor(len(self._members) + 1, thread_name_prefix="order-writer") as pool:
+            running = [*(pool.submit(each.run) for each in self._members), pool.submit(self._chores.run)]
             wait(running, return_when=FIRST_COMPLETED)
             self.stop()
         for each in running:

@@ -167,6 +167,24 @@ class Sale:
             },
         )
 
+    def release(
+        self, shopper: str, order_no: str, *units: int, lease_ms: int = 0, epoch: int | None = None
+    ) -> list[Any]:
+        """Give units of an order back for sale."""
+        named = self.named()
+        return call(
+            self.client,
+            "release",
+            {key: named[key] for key in scripts.load("release").keys},
+            {
+                "order_no": order_no,
+                "shopper": shopper,
+                "epoch": self.epoch if epoch is None else epoch,
+                "units": ".".join(map(str, units)),
+                "lease_ms": lease_ms,
+            },
+        )
+
     def free(self, *numbers: int) -> None:
         """Give units back as a release does: whole tickets out of their buyers' records, units onto the freed."""
         buyers = self.named()["buyers"]

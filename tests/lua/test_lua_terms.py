@@ -240,6 +240,7 @@ def test_every_command_has_tests_of_its_words() -> None:
         "approve_run": {"APPROVED", "UNCHANGED", "STALE", "MISSING"},
         "forget_consumer": {"FORGOTTEN", "KEPT"},
         "note_return": {"NOTED", "STALE"},
+        "release": {"RELEASED", "NOTHING", "STALE", "MISSING"},
         "remind": {"GIVEN"},
         "remove_offer": {"REMOVED", "MISSING", "SOLD"},
         "set_offer": {"CREATED", "UPDATED", "UNCHANGED", "MISSING"},
