@@ -240,7 +240,7 @@ class _Loiterers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        out, _ = self._process.communicate()
+        out = self._process.communicate()[0]
         self.said = orjson.loads(out)
 
 
