@@ -21,6 +21,9 @@ from admin.campaigns import routes as campaigns
 from admin.campaigns.publisher import Publisher
 from admin.catalog import routes as catalog
 from admin.orders import routes as orders
+from admin.orders import shopping
+from admin.payments import routes as payments
+from admin.payments.follow_up import FollowUp
 from admin.resources import Resources
 from admin.routing import Call, Endpoint, routes
 from admin.security import BearerKeys, NoStore
@@ -57,6 +60,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *catalog.ENDPOINTS,
     *campaigns.ENDPOINTS,
     *orders.ENDPOINTS,
+    *shopping.ENDPOINTS,
+    *payments.ENDPOINTS,
     *audit.ENDPOINTS,
     *readiness.ENDPOINTS,
     Endpoint(
@@ -76,12 +81,14 @@ def create_app(settings: Settings) -> Starlette:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[State]:
         resources = Resources.open(settings)
-        publisher = Publisher(resources)
+        publisher, follow_up = Publisher(resources), FollowUp(resources)
         publisher.start()
+        follow_up.start()
         try:
             yield {"resources": resources, "publisher": publisher}
         finally:
             await run_in_threadpool(publisher.stop)
+            await run_in_threadpool(follow_up.stop)
             resources.close()
 
     app = Starlette(

@@ -168,6 +168,24 @@ def give_back(connection: Connection, units: Mapping[str, int]) -> None:
             )
 
 
+def hand_over(connection: Connection, sku: str, units: int) -> None:
+    """Let promised units leave for good: they are paid for. A product that was deleted since is no error."""
+    connection.execute(
+        update(products)
+        .where(products.c.sku == sku, products.c.reserved >= units)
+        .values(stock=products.c.stock - units, reserved=products.c.reserved - units)
+    )
+
+
+def take_in(connection: Connection, sku: str, units: int) -> None:
+    """Take units back that had left, promised to the offer that sells them again."""
+    connection.execute(
+        update(products)
+        .where(products.c.sku == sku)
+        .values(stock=products.c.stock + units, reserved=products.c.reserved + units)
+    )
+
+
 def not_enough(field: str, free: int) -> Invalid:
     """The refusal of a reservation."""
     return Invalid.one(field, "not_enough_stock", f"the product has {free} free units")

@@ -25,6 +25,14 @@ payments = Table(
     CheckConstraint("amount >= 0", name="amount"),
     Index("ix_payments_reference", "provider", "reference", unique=True),
 )
+# Payments that nobody has an answer for yet.
+Index(
+    "ix_payments_started",
+    payments.c.created_at_ms,
+    payments.c.id,
+    sqlite_where=payments.c.state == "started",
+    postgresql_where=payments.c.state == "started",
+)
 
 # Callbacks that were dealt with: a provider may repeat each as often as it likes.
 payment_callbacks = Table(
@@ -45,7 +53,7 @@ refunds = Table(
     Column("amount", BigInteger, nullable=False),
     # requested (an operator must agree), sending, settled or rejected.
     Column("state", String(16), nullable=False, index=True),
-    # asked for, or a payment that came too late.
+    # asked, late_payment (the order was over) or double_payment (another payment had paid it).
     Column("reason", String(40), nullable=False),
     # The units go back on sale.
     Column("restock", Boolean, nullable=False),

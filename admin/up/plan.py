@@ -58,6 +58,8 @@ class Plan:
         environment = given | complete_secrets(folder, given)
         environment["SECKILL_REDIS_URL"] = redis_url
         environment.setdefault("SECKILL_DATABASE_URL", folder.database_url)
+        if options.demo:
+            environment.setdefault("SECKILL_PAYMENT_PROVIDER", "sandbox")
         asked = Settings.from_env(environment)
         gateway = addresses.reserve(options.host, options.gateway_port, "gateway")
         admin = addresses.reserve(options.host, options.admin_port, "sidecar")

@@ -10,6 +10,7 @@ down_revision = "0001"
 
 # SQLite counts up by itself only in an INTEGER key.
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+STARTED = sa.column("state", sa.String) == "started"
 WAITING = sa.column("done_at_ms", sa.BigInteger).is_(None)
 
 
@@ -96,6 +97,14 @@ def _payments() -> None:
     )
     op.create_index(op.f("ix_payments_order_no"), "payments", ["order_no"], unique=False)
     op.create_index("ix_payments_reference", "payments", ["provider", "reference"], unique=True)
+    op.create_index(
+        "ix_payments_started",
+        "payments",
+        ["created_at_ms", "id"],
+        unique=False,
+        sqlite_where=STARTED,
+        postgresql_where=STARTED,
+    )
     op.create_table(
         "refunds",
         sa.Column("id", sa.String(length=40), nullable=False),

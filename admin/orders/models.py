@@ -1,0 +1,139 @@
+"""What is said about orders, and what may be asked of them. Money is minor units of the order's currency."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from admin.inputs import ONE_LINE, UNSET, Input, QueryText
+from admin.paging import Page
+
+Status = Literal["pending", "paid", "shipped", "completed", "refunding", "cancelled", "expired", "refunded"]
+
+Line = Annotated[str, Field(min_length=1, max_length=200), ONE_LINE]
+Word = Annotated[str, Field(min_length=1, max_length=100), ONE_LINE]
+
+
+class MyOrders(Page):
+    """Which of a shopper's own orders to show."""
+
+    offer: QueryText | None = None
+    status: Status | None = None
+
+
+class OrderFilter(MyOrders):
+    """Which orders to show."""
+
+    shopper: QueryText | None = None
+
+
+class Address(Input):
+    """Where the goods go."""
+
+    name: Word
+    phone: Annotated[str, Field(min_length=3, max_length=40, pattern=r"^\+?[0-9 ()/.-]+$")]
+    line1: Line
+    line2: Line = UNSET
+    city: Word
+    region: Word = UNSET
+    postal_code: Annotated[str, Field(min_length=1, max_length=20), ONE_LINE] = UNSET
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1, two letters")]
+
+
+class Shipment(Input):
+    """Who carries the goods, and under which number."""
+
+    carrier: Annotated[str, Field(min_length=1, max_length=60), ONE_LINE]
+    tracking_no: Annotated[str, Field(min_length=1, max_length=80), ONE_LINE]
+
+
+class Nothing(Input):
+    """An empty object."""
+
+
+class Refund(BaseModel):
+    """Money on its way back, or back.
+
+    `requested` waits for an operator, `sending` for the provider. `reason` is `asked`, `late_payment` (the order
+    was over when the money came) or `double_payment` (another payment had paid it); those two concern no units.
+    """
+
+    id: str
+    units: list[int]
+    amount: int
+    state: Literal["requested", "sending", "settled", "rejected"]
+    reason: Literal["asked", "late_payment", "double_payment"]
+    restock: bool = Field(description="the units went back on sale")
+    requested_at: str
+    settled_at: str | None
+
+
+class Order(BaseModel):
+    """An order.
+
+    `units` are the unit numbers it holds now, `units_released` those it has given back for sale,
+    `units_refunded` those that were paid back and are not sold again.
+    """
+
+    order_no: str
+    offer: str
+    campaign: str
+    sku: str
+    shopper: str
+    units: list[int]
+    units_released: list[int]
+    units_refunded: list[int]
+    quantity: int
+    price: int
+    total: int
+    currency: str
+    status: Status
+    created_at: str
+    expire_at: str
+    won_at: str
+    pay_by: str
+    paid_at: str | None
+    shipped_at: str | None
+    address: dict[str, str] | None
+    carrier: str | None
+    tracking_no: str | None
+    refunds: list[Refund]
+
+
+class OrderPage(BaseModel):
+    """Orders, newest first."""
+
+    items: list[Order]
+    next: str | None
+
+
+class Event(BaseModel):
+    """One step of an order's history; `before` is null where it was made.
+
+    `actor` is `shopper`, `operator` or a part of the system; operators also see which operator.
+    """
+
+    at: str
+    actor: str
+    before: Status | None
+    after: Status
+    detail: dict[str, Any]
+
+
+class Payment(BaseModel):
+    """One attempt to pay. Without an answer yet it is `started`."""
+
+    id: str
+    provider: str
+    amount: int
+    state: Literal["started", "settled", "refused"]
+    created_at: str
+    settled_at: str | None
+
+
+class OrderInFull(Order):
+    """An order with everything that happened to it."""
+
+    history: list[Event]
+    payments: list[Payment]

@@ -1,0 +1,127 @@
+"""A shopper pays an order: at most one payment counts, and whatever else arrives goes back."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, select
+
+from admin.errors import Conflict, Invalid, PaymentRefused
+from admin.inputs import UNSET, Input
+from admin.orders import views
+from admin.orders.models import OrderInFull
+from admin.orders.ownership import own, wrong_state
+from admin.payments import booking, webhook
+from admin.payments.providers import registry
+from admin.payments.providers.interface import Provider, ProviderAway, Standing
+from admin.payments.providers.sandbox import Sandbox
+from admin.payments.tables import payments
+from admin.resources import Resources
+from admin.routing import Call
+from gateway.orders.database import now_ms, reading, writing
+
+PAID = ("paid", "shipped", "completed")
+"""States of an order whose payment counts; paying it once more changes nothing."""
+
+_log = logging.getLogger(__name__)
+
+
+class PayInput(Input):
+    """How to pay. `sandbox` tells the sandbox provider what to do instead of settling at once."""
+
+    sandbox: Literal["refuse", "late", "twice"] = UNSET
+
+
+def pay(call: Call) -> tuple[OrderInFull, bool]:
+    """Pay an order; False when the provider has not decided yet.
+
+    Raises:
+        NotFound, NotReady: there is no such order of theirs, or not yet.
+        Conflict: its state or the time forbids it, or there is no provider.
+        PaymentRefused: the provider does not take the money.
+    """
+    resources, wish = call.resources, call.read(PayInput).sandbox
+    with writing(resources.engine) as connection:
+        order = own(call, connection, lock=True)
+        if order.status in PAID:
+            return _shown(resources, connection, order), True
+        provider = _check(resources, connection, order, wish)
+        unanswered = _unanswered(connection, order.order_no)
+    # First what an earlier attempt left without an answer: asking again with its id moves no money twice.
+    for earlier in unanswered:
+        if ask(resources, earlier) == "settled":
+            return _after(call)
+    with writing(resources.engine) as connection:
+        order = own(call, connection, lock=True)
+        if order.status in PAID:
+            return _shown(resources, connection, order), True
+        _check(resources, connection, order, wish)
+        payment = booking.begin(connection, order, provider, wish)
+    if ask(resources, payment) == "refused":
+        raise PaymentRefused("the provider does not take the money; the order may still be paid", state="pending")
+    deliver(resources, payment)
+    return _after(call)
+
+
+def ask(resources: Resources, payment: Row[Any]) -> str:
+    """Ask a payment's provider how it stands, and write that down; the state it says."""
+    try:
+        standing = registry.named(resources, payment.provider).charge(booking.as_asked(payment))
+    except ProviderAway as error:
+        _log.warning("payment %s will be asked about again: %s", payment.id, error)
+        standing = Standing("waiting")
+    booking.book(resources, payment, standing)
+    return standing.state
+
+
+def deliver(resources: Resources, payment: Row[Any]) -> bool:
+    """Let in the due callbacks of a provider that lives in this process; False when there are none."""
+    with reading(resources.engine) as connection:
+        now = now_ms(connection)
+    due = registry.named(resources, payment.provider).callbacks(booking.as_asked(payment), now)
+    for callback in due:
+        webhook.receive(resources, payment.provider, callback)
+    return bool(due)
+
+
+def _check(resources: Resources, connection: Connection, order: Row[Any], wish: str | None) -> Provider:
+    """The provider to ask, if the order may be paid now."""
+    if order.status == "expired" or (order.status == "pending" and now_ms(connection) >= order.expire_at_ms):
+        raise Conflict(
+            f"the time to pay ended at {resources.iso(order.expire_at_ms)}",
+            code="order_expired",
+            state=order.status,
+        )
+    if order.status != "pending":
+        raise wrong_state(order, "only a pending order can be paid")
+    provider = registry.chosen(resources)
+    if wish is not None and provider.name != Sandbox.name:
+        raise Invalid.one("sandbox", "other_provider", f"payments are taken by {provider.name}")
+    return provider
+
+
+def _unanswered(connection: Connection, order_no: str) -> Sequence[Row[Any]]:
+    return connection.execute(
+        select(payments)
+        .where(payments.c.order_no == order_no, payments.c.state == "started")
+        .order_by(payments.c.created_at_ms, payments.c.id)
+    ).all()
+
+
+def _after(call: Call) -> tuple[OrderInFull, bool]:
+    """The order as it stands after a payment."""
+    with reading(call.resources.engine) as connection:
+        order = own(call, connection)
+        if order.status in booking.OVER:
+            raise Conflict(
+                f"the order was {order.status} before the money came; it goes back",
+                code="order_expired" if order.status == "expired" else "wrong_state",
+                state=order.status,
+            )
+        return _shown(call.resources, connection, order), order.status != "pending"
+
+
+def _shown(resources: Resources, connection: Connection, order: Row[Any]) -> OrderInFull:
+    return views.in_full(resources, connection, order, for_shopper=True)

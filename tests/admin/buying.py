@@ -1,0 +1,88 @@
+"""Helpers of the tests about an order's life: shoppers who ask the sidecar, and orders with their parts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+from sidecar import Api, Shop
+from sqlalchemy import select, update
+
+from admin.catalog.tables import products
+from admin.payments.tables import payments, refunds
+from gateway.orders.database import now_ms, reading, writing
+from gateway.orders.tables import order_units, orders
+from gateway.tokens import mint
+
+TOKEN_SECRET = "t" * 32
+ANN, BOB = "ann 'o' \"x\" |,", "bob"
+
+
+class Shopper:
+    """Somebody with a token."""
+
+    def __init__(self, api: Api, name: str = ANN) -> None:
+        self._api = api
+        self._token = mint(TOKEN_SECRET.encode(), name, ttl_s=3600)
+
+    def send(self, method: str, path: str, body: Any = None, **about: Any) -> httpx.Response:
+        if body is not None:
+            about["json"] = body
+        return self._api.send(method, f"/api/orders{path}", key=self._token, **about)
+
+    def ask(self, method: str, path: str, body: Any = None, status: int = 200, **about: Any) -> Any:
+        reply = self.send(method, path, body, **about)
+        assert reply.status_code == status, reply.text
+        return reply.json()
+
+    def get(self, path: str, status: int = 200, **about: Any) -> Any:
+        return self.ask("GET", path, None, status, **about)
+
+    def post(self, path: str, body: Any = None, status: int = 200, **about: Any) -> Any:
+        return self.ask("POST", path, body, status, **about)
+
+
+def an_order(shop: Shop, **about: Any) -> str:
+    """An order of `ANN`'s (unless said otherwise) in a sale of 100 units, its product's units promised."""
+    return shop.order(shop.campaign().items[0].offer, **{"shopper": ANN, **about})
+
+
+def row(shop: Shop, order_no: str) -> Any:
+    with reading(shop.resources.engine) as connection:
+        return connection.execute(select(orders).where(orders.c.order_no == order_no)).one()
+
+
+def units_of(shop: Shop, order_no: str) -> list[tuple[int, bool, bool]]:
+    """(unit, active, released) of each."""
+    with reading(shop.resources.engine) as connection:
+        rows = connection.execute(
+            select(order_units).where(order_units.c.order_no == order_no).order_by(order_units.c.unit)
+        )
+        return [(each.unit, each.active, each.released) for each in rows]
+
+
+def money(shop: Shop, order_no: str) -> tuple[int, int]:
+    """What came in for an order and what went back."""
+    with reading(shop.resources.engine) as connection:
+        came = connection.execute(
+            select(payments.c.amount).where(payments.c.order_no == order_no, payments.c.state == "settled")
+        ).scalars()
+        back = connection.execute(
+            select(refunds.c.amount).where(refunds.c.order_no == order_no, refunds.c.state == "settled")
+        ).scalars()
+        return sum(came), sum(back)
+
+
+def goods(shop: Shop, sku: str) -> tuple[int, int]:
+    """A product's stock, and how much of it is promised."""
+    with reading(shop.resources.engine) as connection:
+        found = connection.execute(select(products).where(products.c.sku == sku)).one()
+        return found.stock, found.reserved
+
+
+def run_out(shop: Shop, order_no: str, *, ago_ms: int = 5000) -> None:
+    """Let an order's time to pay have ended some time ago."""
+    with writing(shop.resources.engine) as connection:
+        connection.execute(
+            update(orders).where(orders.c.order_no == order_no).values(expire_at_ms=now_ms(connection) - ago_ms)
+        )
