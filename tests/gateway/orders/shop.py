@@ -12,10 +12,11 @@ from pathlib import Path
 
 import msgpack
 from redis import Redis
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from gateway import keys, offers, scripts
 from gateway.orders import tables
+from gateway.orders.ledger import Ledger
 from gateway.orders.message import Entry, Ticket, Winner
 from gateway.orders.writer import WriterTeam
 from gateway.settings import Settings
@@ -145,6 +146,19 @@ class Shop:
         self.redis.hincrby(keys.counters(0), "issued", len(winners))
         return self.redis.xadd(keys.stream(0), fields | changed).decode()
 
+    def write(self, *, min_pay_window_ms: int = 0) -> None:
+        """Write what the stream carries into the ledger, without a writer and without its chores."""
+        ledger = Ledger(self.engine, min_pay_window_ms=min_pay_window_ms, currency="TWD")
+        entries = [Entry.parse(entry_id, fields) for entry_id, fields in self.redis.xrange(keys.stream(0))]
+        assert not any(each.letters for each in ledger.write(0, entries))
+
+    @contextmanager
+    def holding_offers(self) -> Iterator[Connection]:
+        """Hold the ledger's offers as recovery does, until the end of the block."""
+        with self.engine.begin() as connection:
+            connection.execute(select(tables.offers.c.id).with_for_update())
+            yield connection
+
     def orders(self) -> dict[str, tuple[str, str, tuple[int, ...]]]:
         """Order number → (offer, shopper, active units in order)."""
         with self.engine.connect() as connection:
@@ -209,7 +223,10 @@ class Shop:
     def start_process(self) -> subprocess.Popen[str]:
         """A writer as a process of its own, to be killed."""
         code = "import sys; from gateway.orders import writer; from gateway.settings import Settings;"
-        code += "sys.exit(writer.run(Settings.from_env()))"
+        return self.start_python(code + "sys.exit(writer.run(Settings.from_env()))")
+
+    def start_python(self, code: str) -> subprocess.Popen[str]:
+        """A process of its own that runs `code` with this shop's settings."""
         environment = {
             "SECKILL_REDIS_URL": self.settings.redis_url,
             "SECKILL_DATABASE_URL": self.settings.database_url,

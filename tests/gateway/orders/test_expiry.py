@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
-from sqlalchemy import Connection, Engine, func, select, text, update
+from sqlalchemy import Engine, func, select, text, update
 
 from gateway.orders import expiry, releases, states, tables
 from gateway.orders.database import now_ms, open_engine, writing
@@ -58,14 +57,6 @@ def waiting(engine: Engine) -> list[tuple[str, list[int]]]:
 def pay(engine: Engine, order_no: str) -> bool:
     with writing(engine) as connection:
         return states.move(connection, order_no, "pending", "paid", actor="provider", at_ms=now_ms(connection))
-
-
-@contextmanager
-def holding(engine: Engine, statement: str) -> Iterator[Connection]:
-    """A transaction that holds a lock until the end of the block."""
-    with engine.begin() as connection:
-        connection.execute(text(statement))
-        yield connection
 
 
 def test_orders_that_are_due_give_their_units_up(
@@ -191,18 +182,18 @@ def test_an_order_that_is_being_paid_holds_nobody_up(
     if engine.dialect.name == "sqlite":
         pytest.skip("SQLite has one writer at a time")
     first, second = kettles(2)
-    with holding(engine, f"UPDATE orders SET paid_at_ms = 1 WHERE order_no = '{first}'"):
+    with engine.begin() as paying:
+        paying.execute(update(tables.orders).where(tables.orders.c.order_no == first).values(paid_at_ms=1))
         assert expiry.expire(engine, [offer_id]) == 1
     assert statuses(engine) == {first: "pending", second: "expired"}
     assert expiry.expire(engine, [offer_id]) == 1
 
 
 def test_while_recovery_holds_the_offer_nothing_expires(
-    kettles: Callable[..., list[str]], engine: Engine, offer_id: str
+    kettles: Callable[..., list[str]], shop: Shop, engine: Engine, offer_id: str
 ) -> None:
     kettles(1)
-    lock = "SELECT 1" if engine.dialect.name == "sqlite" else "SELECT 1 FROM offers FOR UPDATE"
-    with holding(engine, lock) as connection:
+    with shop.holding_offers() as connection:
         thread = threading.Thread(target=expiry.expire, args=(engine, [offer_id]))
         thread.start()
         thread.join(timeout=0.2)
