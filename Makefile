@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: install up test check bench load soak
+.PHONY: install up test check bench load overload soak mutants
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -40,6 +40,12 @@ bench: install ## speed of the hot path, beside a constant answer
 
 load: install ## a minute of shoppers against a private `up`, then the invariants
 	$(BIN)/python -m loadtest.load $(ARGS)
+
+overload: install ## twice the clicks that a worker can answer, for a minute
+	$(BIN)/python -m loadtest.overload $(ARGS)
+
+mutants: install ## break the code in one place at a time: do the tests notice?
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 soak: install ## long fault and load campaigns
 	$(BIN)/python -m pytest -m soak $(ARGS)
