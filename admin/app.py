@@ -24,7 +24,10 @@ from admin.orders import routes as orders
 from admin.orders import shopping
 from admin.payments import routes as payments
 from admin.payments.follow_up import FollowUp
+from admin.reminders import routes as reminders
+from admin.reminders.reminding import Reminding
 from admin.resources import Resources
+from admin.rounds import Rounds
 from admin.routing import Call, Endpoint, routes
 from admin.security import BearerKeys, NoStore
 from gateway.lifeline import die_with_parent
@@ -37,6 +40,7 @@ class State(TypedDict):
 
     resources: Resources
     publisher: Publisher
+    rounds: tuple[Rounds, ...]
 
 
 class OpenApi(BaseModel):
@@ -62,6 +66,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *orders.ENDPOINTS,
     *shopping.ENDPOINTS,
     *payments.ENDPOINTS,
+    *reminders.ENDPOINTS,
     *audit.ENDPOINTS,
     *readiness.ENDPOINTS,
     Endpoint(
@@ -81,14 +86,15 @@ def create_app(settings: Settings) -> Starlette:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[State]:
         resources = Resources.open(settings)
-        publisher, follow_up = Publisher(resources), FollowUp(resources)
-        publisher.start()
-        follow_up.start()
+        publisher = Publisher(resources)
+        rounds = (publisher, FollowUp(resources), Reminding(resources))
+        for each in rounds:
+            each.start()
         try:
-            yield {"resources": resources, "publisher": publisher}
+            yield {"resources": resources, "publisher": publisher, "rounds": rounds}
         finally:
-            await run_in_threadpool(publisher.stop)
-            await run_in_threadpool(follow_up.stop)
+            for each in rounds:
+                await run_in_threadpool(each.stop)
             resources.close()
 
     app = Starlette(

@@ -42,7 +42,8 @@ def _ready(call: Call) -> Response:
         call.resources.redis.ping()
     except RedisError:
         reasons.append("Redis cannot be reached")
-    reasons += call.publisher.complaints()
+    for each in call.rounds:
+        reasons += each.complaints()
     state = Readiness(ready=not reasons, reasons=reasons)
     return Response(state.model_dump_json(), 200 if state.ready else 503, media_type="application/json")
 
@@ -53,7 +54,7 @@ ENDPOINTS = (
         "GET",
         "/admin/api/readyz",
         "is_ready",
-        "Database, Redis and publisher do their work; 503 with the same body when not",
+        "Database, Redis and the sidecar's threads do their work; 503 with the same body when not",
         _ready,
         Readiness,
         caller="anybody",

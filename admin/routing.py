@@ -22,6 +22,7 @@ from admin.errors import NotFound
 from admin.inputs import Query, check
 from admin.reading import read_body, read_if_match, read_json, read_query
 from admin.resources import Resources
+from admin.rounds import Rounds
 from admin.security import shopper_of
 from gateway.tokens import Shopper
 
@@ -38,6 +39,7 @@ class Call:
 
     resources: Resources
     publisher: Publisher
+    rounds: tuple[Rounds, ...]
     actor: str
     path: Mapping[str, str]
     given_query: Query
@@ -147,6 +149,7 @@ async def _read(request: Request, endpoint: Endpoint, body_max_bytes: int) -> Ca
     return Call(
         resources=request.state.resources,
         publisher=request.state.publisher,
+        rounds=request.state.rounds,
         actor="shopper" if signed_in else cast(str, request.scope.get("actor", "nobody")),
         path=request.path_params,
         given_query=check(endpoint.query, read_query(request)),

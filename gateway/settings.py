@@ -169,6 +169,9 @@ class Settings:
     shutdown_timeout_s: int = _setting(_positive, 15, "time to finish what is in flight when stopping, s")
     writer_batch: int = _setting(_positive, 500, "orders per database transaction, target")
     writer_takeover_ms: int = _setting(_positive, 4000, "idle ms after which a dead writer's entries are taken")
+    reminders_max: int = _setting(_positive, 50, "reminders that a shopper may have waiting")
+    reminder_stream_max: int = _setting(_positive, 100_000, "reminders on the mailer's stream before more wait")
+    notices_keep_s: int = _setting(_positive, 7_776_000, "how long notices and finished reminders are kept, s")
     log_level: str = _setting(str, "info", "debug, info, warning or error")
 
     @classmethod

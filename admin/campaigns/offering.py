@@ -12,6 +12,7 @@ from admin.campaigns.stored import Stored
 from admin.catalog import service as catalog
 from admin.errors import FieldError, Invalid
 from admin.promotions.model import CampaignFields
+from admin.reminders import moving
 from gateway import keys
 from gateway.orders.tables import offers
 
@@ -117,6 +118,8 @@ def refresh(connection: Connection, stored: Stored, *, currency: str) -> None:
             connection.execute(
                 update(offers).where(offers.c.id == offer.id).values(version=offers.c.version + 1, **changed)
             )
+        if "starts_at_ms" in changed:
+            moving.follow(connection, offer.id, changed["starts_at_ms"])
 
 
 def _terms(campaign: Row[Any], fields: Any, item: Any, *, removed: bool) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from sidecar import Api, Shop, settings_for
 
 from admin import migrations
 from admin.resources import Resources
-from gateway import store
+from gateway import keys, store
 from gateway.settings import Settings
 
 _numbers = itertools.count(1)
@@ -55,6 +55,14 @@ def portal() -> Iterator[BlockingPortal]:
 def api(settings: Settings, portal: BlockingPortal) -> Iterator[Api]:
     with Api(settings, portal) as opened:
         yield opened
+
+
+@pytest.fixture
+def own_reminders(unique: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mailer's stream of this test's own: the sidecars of others share the session's Redis."""
+    tag = unique("reminders")
+    monkeypatch.setattr(keys, "reminders", lambda: f"{{{tag}}}:stream")
+    monkeypatch.setattr(keys, "reminded", lambda: f"{{{tag}}}:given")
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ def test_the_examples_work(api: Api, shop: Shop) -> None:
         operation["operationId"]: [
             each["value"]
             for content in operation["requestBody"]["content"].values()
-            for each in content["examples"].values()
+            for each in content.get("examples", {}).values()
         ]
         for path in document["paths"].values()
         for operation in path.values()
@@ -85,7 +85,7 @@ def test_the_examples_work(api: Api, shop: Shop) -> None:
         ("publish_campaign", "POST", "/campaigns/noon1122/publish", 200),
         ("terminate_campaign", "POST", "/campaigns/noon1121/terminate", 200),
     ]
-    assert {name for name, *_ in plan} == set(examples)
+    assert {name for name, *_ in plan} == {name for name, given in examples.items() if given}
     for name, method, path, status in plan:
         if name == "publish_campaign":
             # A copy has no window of its own yet.
