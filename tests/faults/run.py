@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.conftest import wait_until
 from tests.faults import looking
 from tests.faults.checker import Breach, Checker
-from tests.faults.client import Line, ask, mint
+from tests.faults.client import ask, mint
 from tests.faults.crowd import USUAL, Crowd
 from tests.faults.history import History, Op, now_ms
+from tests.faults.injector import Injected, Injector, Meddler
+from tests.faults.plans import Plan
 from tests.faults.processes import seckill
 from tests.faults.sale import MANY_SKU, MEDDLED_SKU, ONE_SKU, Offer, Sale
-from tests.faults.stack import Stack
+from tests.faults.stack import Stack, standing
 
 PAY_WITHIN_S = 4
 LASTS_S = 900.0
@@ -42,7 +44,7 @@ class Result:
 class Run:
     """A sale on a deployment, clicked by a crowd; `finish` brings peace and checks."""
 
-    def __init__(self, stack: Stack, code: str, *, seed: int, width: int = 16) -> None:
+    def __init__(self, stack: Stack, code: str, *, seed: int, width: int = 12) -> None:
         self.stack = stack
         self.history = History()
         self.sale = Sale(stack, self.history)
@@ -57,8 +59,8 @@ class Run:
         short = PAY_WITHIN_S
         plan = (
             (f"{self._code}a", ONE_SKU, 60, 1, short),
-            (f"{self._code}b", MANY_SKU, 150, 4, short),
-            (f"{self._code}c", MEDDLED_SKU, 120, 1, 60),
+            (f"{self._code}b", MANY_SKU, 3000, 4, short),
+            (f"{self._code}c", MEDDLED_SKU, 2000, 1, 60),
         )
         for code, sku, stock, limit, pay_within_s in plan:
             self.sale.publish(code, sku, stock=stock, limit=limit, pay_within_s=pay_within_s, lasts_s=LASTS_S)
@@ -180,16 +182,16 @@ class Run:
         return (done.stdout + done.stderr)[-2000:]
 
 
-def calm(holds: Callable[[], bool], within_s: float) -> bool:
-    """Whether it came true in time; nobody fails when not."""
-    end_s = time.monotonic() + within_s
-    while not holds():
-        if time.monotonic() > end_s:
-            return False
-        time.sleep(0.01)
-    return True
-
-
-def line() -> Line:
-    """A connection of a shopper."""
-    return Line()
+def run_plan(plan: Plan, folder: Path) -> tuple[Result, list[Injected]]:
+    """One run of a plan on a deployment of its own. The harness's own failures are raised."""
+    with standing(folder, plan.database) as stack:
+        run = Run(stack, f"s{plan.seed}", seed=plan.seed).open()
+        meddler = Meddler(run.sale, run.meddled, plan.seed).start()
+        injector = Injector(stack)
+        try:
+            for fault in plan.faults:
+                injector.inject(fault)
+        finally:
+            stack.heal()
+            meddler.stop()
+        return run.finish(), injector.done

@@ -13,6 +13,8 @@ from tests.faults.stack import Stack
 PRICE = 9900
 ONE_SKU, MANY_SKU, MEDDLED_SKU = "kettle", "lamp", "pan"
 RETRIES = 400
+SPARE = 1000
+"""Units of a product that are free at first, for raising an offer's stock."""
 
 
 @dataclass
@@ -40,7 +42,7 @@ class Sale:
 
     def publish(self, code: str, sku: str, *, stock: int, limit: int, pay_within_s: int, lasts_s: float) -> Offer:
         """Put a new offer on sale at once."""
-        self._product(sku, stock * 20)
+        self._product(sku, stock + SPARE)
         starts_ms = int(now_ms()) - 1000
         offer = Offer(f"{code}-{sku}", code, sku, stock, limit, pay_within_s)
         offer.starts_ms, offer.ends_ms = starts_ms, starts_ms + int(lasts_s * 1000)

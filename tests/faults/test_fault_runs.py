@@ -17,6 +17,5 @@ def test_a_sale_in_peace(tmp_path: Path) -> None:
         run = Run(stack, "calm", seed=1).open()
         wait_until(lambda: run.answered() > 800, within_s=30, what="answers")
         result = run.finish()
-        print(result)
         assert not result.breaches, "\n".join(map(str, result.breaches))
         assert result.outcomes["won"] > 100

@@ -1,0 +1,140 @@
+"""Seeded plans: a seed gives the faults of a run, and the same seed always the same ones.
+
+A fault is drawn from a matrix of kinds and targets; then one of the points at which it makes sense is drawn.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+POINTS = {
+    "before script": ("gateway-redis", "request", "admit"),
+    "after script": ("gateway-redis", "reply", "admit"),
+    "after reply": ("gateway-redis", "sent", "admit"),
+    "after commit": ("writer-redis", "request", "settle"),
+    "after ack": ("writer-redis", "reply", "settle"),
+    "before commit": ("writer-database", "request", "COMMIT"),
+    "at commit": ("writer-database", "reply", "COMMIT"),
+}
+"""Each point: the way on which it is seen, the place there, and the command that marks it."""
+
+ANY = "any"
+FIVE = ("before script", "after script", "after reply", "after commit", "after ack")
+GATEWAY_POINTS = FIVE[:3]
+WRITER_POINTS = FIVE[3:]
+COMMIT_POINTS = ("before commit", "at commit")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault. `wait_s` before it, `lasts_s` until it is over; `lose`: what is held at the point is lost."""
+
+    kind: str
+    target: str
+    point: str
+    wait_s: float
+    lasts_s: float
+    lose: bool
+    amount: float
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.target} @ {self.point}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One field of the matrix: how often it is drawn, at which points, how long it lasts at least and at most."""
+
+    kind: str
+    target: str
+    weight: int
+    points: tuple[str, ...]
+    lasts_s: tuple[float, float]
+    database: str = ""
+
+
+def _processes() -> list[Cell]:
+    cells = []
+    for target in ("gateway worker", "gateway main", "writer", "sidecar", "redis"):
+        often = 1 if target == "sidecar" else 3
+        cells += [
+            Cell("kill", target, often + 1, FIVE, (0.0, 0.6)),
+            Cell("term", target, often, FIVE, (0.0, 0.4)),
+            Cell("pause", target, often, FIVE, (0.3, 1.8)),
+        ]
+    cells += [
+        Cell("kill", "database", 4, (*FIVE, *COMMIT_POINTS), (0.0, 1.0), "postgres"),
+        Cell("pause", "database", 4, (*FIVE, *COMMIT_POINTS), (0.3, 2.5), "postgres"),
+        Cell("pause", "database", 3, FIVE, (0.3, 2.5), "sqlite"),
+        Cell("sleep through a takeover", "writer", 3, FIVE, (1.6, 2.4)),
+        Cell("second writer", "writer", 2, WRITER_POINTS, (0.5, 1.5)),
+        Cell("change workers", "gateway main", 1, (ANY,), (0.0, 0.0)),
+    ]
+    return cells
+
+
+def _ways() -> list[Cell]:
+    cells = []
+    for kind, lasts_s in (
+        ("cut", (0.0, 0.0)),
+        ("reset", (0.0, 0.0)),
+        ("refuse", (0.2, 1.0)),
+        ("lose replies", (0.2, 1.2)),
+        ("lose requests", (0.2, 1.2)),
+        ("half-open", (0.5, 1.8)),
+        ("delay", (0.5, 1.5)),
+        ("slice", (0.4, 1.0)),
+        ("narrow", (0.4, 1.0)),
+    ):
+        cells += [
+            Cell(kind, "gateway-redis", 2, GATEWAY_POINTS, lasts_s),
+            Cell(kind, "writer-redis", 1, WRITER_POINTS, lasts_s),
+            Cell(kind, "sidecar-redis", 1, (ANY,), lasts_s),
+            Cell(kind, "writer-database", 2, COMMIT_POINTS, lasts_s, "postgres"),
+        ]
+    return cells
+
+
+def _redis() -> list[Cell]:
+    return [
+        Cell("script flush", "redis", 2, FIVE, (0.0, 0.0)),
+        Cell("out of memory", "redis", 2, FIVE, (0.3, 1.2)),
+        Cell("disk full", "redis", 2, FIVE, (0.3, 1.0)),
+        Cell("power loss", "redis", 5, FIVE, (0.0, 0.3)),
+        Cell("rewrite", "redis", 1, FIVE, (0.0, 0.0)),
+    ]
+
+
+MATRIX = (*_processes(), *_ways(), *_redis())
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The faults of one run."""
+
+    seed: int
+    database: str
+    faults: tuple[Fault, ...]
+
+
+def plan(seed: int, count: int = 8, database: str | None = None) -> Plan:
+    """The plan of a seed; every fourth runs on PostgreSQL unless a database is named."""
+    dice = random.Random(seed)
+    drawn = "postgres" if dice.random() < 0.25 else "sqlite"
+    database = database or drawn
+    cells = [cell for cell in MATRIX if cell.database in {"", database}]
+    faults = []
+    for cell in dice.choices(cells, [cell.weight for cell in cells], k=count):
+        faults.append(
+            Fault(
+                cell.kind,
+                cell.target,
+                dice.choice(cell.points),
+                wait_s=round(dice.uniform(0.1, 1.2), 3),
+                lasts_s=round(dice.uniform(*cell.lasts_s), 3),
+                lose=dice.random() < 0.5,
+                amount=dice.random(),
+            )
+        )
+    return Plan(seed, database, tuple(faults))
