@@ -1,0 +1,34 @@
+"""Given a seed, its plan is always the same, and the plans of many seeds reach every field of the matrix."""
+
+from __future__ import annotations
+
+from tests.faults.plans import ANY, MATRIX, POINTS, plan
+
+
+def test_a_seed_reproduces_its_faults() -> None:
+    assert plan(7) == plan(7)
+    assert plan(7) != plan(8)
+
+
+def test_every_kind_of_fault_is_drawn_at_every_point_where_it_makes_sense() -> None:
+    drawn = {
+        (fault.kind, fault.target, fault.point)
+        for seed in range(400)
+        for database in ("sqlite", "postgres")
+        for fault in plan(seed, 20, database).faults
+    }
+    wanted = {(cell.kind, cell.target, point) for cell in MATRIX for point in cell.points}
+    assert not wanted - drawn
+
+
+def test_every_point_is_one_that_a_way_can_see() -> None:
+    assert {point for cell in MATRIX for point in cell.points} <= {ANY, *POINTS}
+
+
+def test_faults_of_postgresql_are_not_drawn_without_it() -> None:
+    assert not any(
+        "database" in fault.target
+        for seed in range(100)
+        for fault in plan(seed, 20, "sqlite").faults
+        if fault.kind not in {"pause"}
+    )
