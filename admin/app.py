@@ -24,6 +24,7 @@ from admin.orders import routes as orders
 from admin.orders import shopping
 from admin.payments import routes as payments
 from admin.payments.follow_up import FollowUp
+from admin.receipts import routes as receipts
 from admin.reminders import routes as reminders
 from admin.reminders.reminding import Reminding
 from admin.resources import Resources
@@ -66,6 +67,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *orders.ENDPOINTS,
     *shopping.ENDPOINTS,
     *payments.ENDPOINTS,
+    *receipts.ENDPOINTS,
     *reminders.ENDPOINTS,
     *audit.ENDPOINTS,
     *readiness.ENDPOINTS,

@@ -9,8 +9,9 @@ from admin.orders import cancelling, views
 from admin.orders.models import Address, MyOrders, Nothing, OrderFilter, OrderInFull, OrderPage
 from admin.orders.ownership import RECEIPT_HEADER, own, wrong_state
 from admin.orders.releasing import back_on_sale
-from admin.payments import paying
+from admin.payments import paying, refund_requests, refunding
 from admin.payments.paying import PayInput
+from admin.payments.refund_requests import RefundInput
 from admin.routing import Body, Call, Endpoint
 from gateway.orders.database import reading, writing
 from gateway.orders.tables import orders
@@ -54,6 +55,15 @@ def _cancel(call: Call) -> OrderInFull:
         order = own(call, connection, lock=True)
         cancelling.cancel(connection, order, actor="shopper")
     back_on_sale(call.resources, order.order_no)
+    return _read(call)
+
+
+def _refund(call: Call) -> OrderInFull:
+    given = call.read(RefundInput)
+    with writing(call.resources.engine) as connection:
+        refund = refund_requests.ask(connection, own(call, connection, lock=True), given)
+    if refund is not None:
+        refunding.send(call.resources, refund)
     return _read(call)
 
 
@@ -121,6 +131,22 @@ ENDPOINTS = (
         _cancel,
         OrderInFull,
         body=Body((Nothing,), {"give_up": {}}, optional=True),
+        problems=(404, 409),
+        caller="shopper",
+        headers=RECEIPT_HEADER,
+    ),
+    Endpoint(
+        "POST",
+        "/api/orders/{order_no}/refund",
+        "ask_refund",
+        "Money back: at once while the order is only paid, else when an operator agrees",
+        _refund,
+        OrderInFull,
+        body=Body(
+            (RefundInput,),
+            {"by_quantity": {"lines": [{"line": 1, "quantity": 1}]}, "everything": {}},
+            optional=True,
+        ),
         problems=(404, 409),
         caller="shopper",
         headers=RECEIPT_HEADER,

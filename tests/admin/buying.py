@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
-from sidecar import Api, Shop
+from sidecar import Api, Shop, click
 from sqlalchemy import select, update
 
 from admin.catalog.tables import products
 from admin.payments.tables import payments, refunds
+from gateway import keys
+from gateway.orders import expiry
 from gateway.orders.database import now_ms, reading, writing
+from gateway.orders.message import Ticket
 from gateway.orders.tables import order_units, orders
 from gateway.tokens import mint
 
@@ -86,3 +89,43 @@ def run_out(shop: Shop, order_no: str, *, ago_ms: int = 5000) -> None:
         connection.execute(
             update(orders).where(orders.c.order_no == order_no).values(expire_at_ms=now_ms(connection) - ago_ms)
         )
+
+
+def expire(shop: Shop, order_no: str) -> None:
+    """Let an order's time to pay end, and the writer notice."""
+    run_out(shop, order_no)
+    expiry.expire(shop.resources.engine, [row(shop, order_no).offer])
+
+
+def bring(shop: Shop, api: Api, order_no: str, state: str) -> None:
+    """Take a pending order to a state on the usual way."""
+    ann = Shopper(api, row(shop, order_no).shopper)
+    match state:
+        case "cancelled":
+            ann.post(f"/{order_no}/cancel")
+        case "expired":
+            expire(shop, order_no)
+        case "paid" | "shipped" | "completed" | "refunding" | "refunded":
+            ann.post(f"/{order_no}/pay")
+    if state in {"shipped", "completed", "refunding"}:
+        api.post(f"/orders/{order_no}/ship", {"carrier": "Fast & Far", "tracking_no": "FF-1"})
+    match state:
+        case "completed":
+            api.post(f"/orders/{order_no}/complete")
+        case "refunding" | "refunded":
+            ann.post(f"/{order_no}/refund")
+    assert row(shop, order_no).status == state
+
+
+def win(shop: Shop, offer: str, shopper: str) -> str:
+    """Win one unit as the gateway does, and have it written as the writer does; the order's number."""
+    assert click(shop.resources.redis, offer, [shopper]) == ["W"]
+    ticket = ticket_of(shop, offer, shopper)
+    assert ticket is not None
+    return shop.order(offer, shopper=shopper, order_no=ticket.order_no, units=ticket.units)
+
+
+def ticket_of(shop: Shop, offer: str, shopper: str) -> Ticket | None:
+    """The (only) ticket that Redis holds for a shopper."""
+    record = shop.resources.redis.hget(keys.buyers(offer, 1), shopper)
+    return Ticket.parse(record) if record else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import httpx
@@ -100,8 +100,8 @@ class Shop:
         """Let shoppers win, as the gateway does."""
         click(self.resources.redis, offer_id, [f"s{next(_numbers)}" for _ in range(shoppers)])
 
-    def order(self, offer_id: str, **about: Any) -> str:
-        """An order as the writer stores it."""
+    def order(self, offer_id: str, units: Sequence[int] = (), **about: Any) -> str:
+        """An order as the writer stores it; without `units`, of numbers that no other has."""
         number = next(_numbers)
         now = self.now_ms()
         with writing(self.resources.engine) as connection:
@@ -133,7 +133,7 @@ class Shop:
                 connection.execute(
                     insert(order_units).values(
                         order_no=order["order_no"],
-                        unit=number * 1000 + position,
+                        unit=units[position] if units else number * 1000 + position,
                         offer=offer_id,
                         shopper=order["shopper"],
                         slot=position + 1,

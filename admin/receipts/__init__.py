@@ -1,0 +1,1 @@
+"""Receipts that shoppers and auditors bring back."""
