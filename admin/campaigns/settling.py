@@ -65,7 +65,8 @@ def settle(resources: Resources, due_item: Due) -> None:
         if returned is None:
             return
         unpaid = exists().where(orders.c.offer == due_item.id, orders.c.status == "pending")
-        written = select(func.count()).where(order_units.c.offer == due_item.id, order_units.c.active)
+        # Paid back and not sold again: such a unit stays with its ticket in Redis.
+        written = select(func.count()).where(order_units.c.offer == due_item.id, ~order_units.c.released)
         # Fewer units written than held: some winners are still on their way to the ledger.
         final = (
             not connection.execute(select(unpaid)).scalar_one()
