@@ -8,9 +8,10 @@
     ├── ReceiptError             a receipt is not genuine
     ├── OfferError               an offer's terms cannot be published as given
     ├── MessageError             a stream entry cannot be read as winners
+    ├── RecoveryError            an offer cannot be rebuilt from the ledger as it is
     └── RedisProblem             Redis did not do what was asked
         ├── NotSent              the command never left this process: certainly not executed
-        ├── Refused              Redis answered with an error before any write
+        ├── Refused              Redis answered with an error
         ├── OutcomeUnknown       the command was sent and no answer came
         └── ScriptContractError  a script answered with a word that its header does not list
 """
@@ -44,6 +45,10 @@ class MessageError(SeckillError):
     """A stream entry does not have the form that `admit.lua` writes."""
 
 
+class RecoveryError(SeckillError):
+    """An offer cannot be rebuilt from the ledger; the text says why, and what to do."""
+
+
 class RedisProblem(SeckillError):
     """Redis did not do what was asked; the subclass says how much is known."""
 
@@ -53,7 +58,7 @@ class NotSent(RedisProblem):
 
 
 class Refused(RedisProblem):
-    """Redis answered with an error. Scripts check before they write, so nothing was executed."""
+    """Redis answered with an error; `gateway/admission/verdicts.py` says what each means for a click."""
 
 
 class OutcomeUnknown(RedisProblem):

@@ -8,6 +8,7 @@ key                            type    what it holds
 ``offers(shard)``              set     ids of the offers whose first bucket lives on the shard
 ``stream(shard)``              stream  winners, one entry per decided batch
 ``dead(shard)``                stream  winners that could not be written, with the reason
+``filed(shard)``               set     digests of the winners in ``dead``, so that each is there once
 ``counters(shard)``            hash    issued, committed, dead: units of work since the beginning
 ``offer(shard, id, bucket)``   hash    terms, window, stock, sequence, epoch, approved run id
 ``buyers(…, epoch)``           hash    shopper → tickets
@@ -16,6 +17,9 @@ key                            type    what it holds
 ``operations(…, epoch)``       hash    stock operation id → its result, so each applies once
 ``rate(…, parity)``            hash    clicks per shopper in one window; "" holds the window number
 ``clicks(…)``                  hash    clicks by outcome, reported by the gateways once a second
+``built(…, part, attempt)``    as its  what recovery builds, until it takes its place; expires
+``unsettled(…)``               zset    shopper → until when a click answered `unknown` is open, epoch ms
+``marks(shard)``               string  counts the writes by which gateways ask whether replicas keep up
 ``reminders()``                stream  due reminders, for the shop's mailer
 ``reminded()``                 zset    ids of reminders that the stream was given → when, epoch ms
 =============================  ======  ===========================================================
@@ -60,6 +64,11 @@ def dead(shard: int) -> str:
     return _shard(shard, "dead")
 
 
+def filed(shard: int) -> str:
+    """Set of digests of the winners that were ever filed as dead letters."""
+    return _shard(shard, "filed")
+
+
 def counters(shard: int) -> str:
     """Hash of running totals: issued, committed, dead."""
     return _shard(shard, "counters")
@@ -98,6 +107,21 @@ def rate(offer_id: str, parity: int, bucket: int = 0) -> str:
 def clicks(offer_id: str, bucket: int = 0) -> str:
     """Hash of clicks by outcome."""
     return _shard(shard_of(offer_id, bucket), f"clicks:{offer_id}:{bucket}")
+
+
+def built(offer_id: str, part: str, attempt: str, bucket: int = 0) -> str:
+    """What an attempt of recovery builds of a part (`buyers`, `freed`, …) before it is put in its place."""
+    return _shard(shard_of(offer_id, bucket), f"built:{part}:{offer_id}:{bucket}:{attempt}")
+
+
+def unsettled(offer_id: str, bucket: int = 0) -> str:
+    """Sorted set of shoppers with a click whose outcome nobody knows yet."""
+    return _shard(shard_of(offer_id, bucket), f"unsettled:{offer_id}:{bucket}")
+
+
+def marks(shard: int) -> str:
+    """Count of writes made only to be waited for."""
+    return _shard(shard, "marks")
 
 
 def reminders() -> str:

@@ -1,19 +1,24 @@
 --[[
-approve_run: let an offer bucket sell on the Redis run that the caller has checked.
+approve_run: let an offer bucket sell on the Redis run that the caller has checked, or close it.
+
+A restored offer is approved only when no gateway can repeat a refusal any more that was given before.
 
 KEYS
-  1 offer  hash  epoch, run_id
+  1 offer  hash  epoch, run_id, approve_from_ms
 ARGV
   1 epoch   integer  epoch the caller checked
-  2 run_id  string   run to approve
+  2 run_id  string   run to approve; '' closes the offer
 RETURNS
   APPROVED
   UNCHANGED
+  EARLY wait_ms
   STALE epoch
   MISSING
 SCHEMA 1
 ]]
-local offer = redis.call('HMGET', KEYS[1], 'epoch', 'run_id')
+--@include now_ms
+
+local offer = redis.call('HMGET', KEYS[1], 'epoch', 'run_id', 'approve_from_ms')
 if not offer[1] then
   return {'MISSING'}
 end
@@ -22,6 +27,10 @@ if offer[1] ~= ARGV[1] then
 end
 if offer[2] == ARGV[2] then
   return {'UNCHANGED'}
+end
+local wait_ms = tonumber(offer[3] or 0) - now_ms()
+if wait_ms > 0 and ARGV[2] ~= '' then
+  return {'EARLY', wait_ms}
 end
 
 -- Writes

@@ -16,7 +16,7 @@ reason             what happened
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -28,6 +28,8 @@ from gateway import keys
 
 COUNT_MAX = 1000
 """Most winners that one batch can have."""
+PAGE = 500
+"""Dead letters read at once."""
 
 
 class Reason(StrEnum):
@@ -96,6 +98,31 @@ def page(client: Redis, shard: int, *, after: str | None, limit: int) -> tuple[l
     rows: Any = client.xrange(keys.dead(shard), min=start, count=limit + 1)
     filed = [_filed(entry_id, fields) for entry_id, fields in rows[:limit]]
     return filed, filed[-1].id if len(rows) > limit else None
+
+
+def all_of(client: Redis, shard: int) -> Iterator[Filed]:
+    """Every dead letter of a shard, oldest first.
+
+    Raises:
+        redis.RedisError: Redis cannot be reached.
+    """
+    after: str | None = None
+    while True:
+        filed, after = page(client, shard, after=after, limit=PAGE)
+        yield from filed
+        if after is None:
+            return
+
+
+def of_offer(client: Redis, offer: str) -> Iterator[DeadLetter]:
+    """The dead letters of one offer, oldest first.
+
+    Raises:
+        redis.RedisError: Redis cannot be reached.
+    """
+    for filed in all_of(client, keys.shard_of(offer)):
+        if filed.letter.offer == offer.encode():
+            yield filed.letter
 
 
 def count(client: Redis, shard: int) -> int:

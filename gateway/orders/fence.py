@@ -1,47 +1,57 @@
-"""The fence: after a restart, Redis sells an offer again only when it is not behind the ledger.
+"""The fence: after a restart, Redis sells an offer again only when it has all that the ledger knows.
 
 Every offer carries the run id of the Redis process it may sell on, and `admit.lua` refuses on any other. A
-watcher sees a new run id, compares, and approves. What it cannot approve stays closed and is named in the log
-until recovery repairs it.
-
-Redis loses data from the end of its history, never from the middle. So it is enough to ask for the latest:
-the highest unit and the newest orders that the ledger holds, and how many units are held at all.
+watcher sees a new run id, compares, and approves; an offer that differs is recovered from the ledger first.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from typing import Any
+from collections.abc import Sequence
 
 from redis import Redis
-from sqlalchemy import Connection, Engine, func, select, true
+from sqlalchemy import Engine, select, true
 
 from gateway import keys, offers, scripts, store
-from gateway.orders import tables
-from gateway.orders.database import reading, writing
+from gateway.errors import RecoveryError
+from gateway.orders import holdings, tables, unsettled
+from gateway.orders.comparison import difference
+from gateway.orders.database import reading
+from gateway.orders.ledger import Ledger
+from gateway.orders.message import Entry
+from gateway.orders.recovery import recover
+from gateway.settings import Settings
 
 RESCAN_EVERY_S = 5.0
 """How often offers are looked through when Redis has not restarted: repaired or late ones."""
-NEWEST_ORDERS = 1000
-"""So many of the newest orders of an offer must be known to Redis: more than one transaction writes."""
+LOOKS = 3
+"""So often an offer must differ before it is recovered: an order may be cancelled during one look."""
+EARLY_MAX_S = 5.0
+"""Longest that one call waits for an offer to become old enough for its approval."""
 
 log = logging.getLogger(__name__)
 
 
 class FenceWatcher:
-    """Approves restarted Redis servers. Any number may run at once; each call is cheap when nothing changed."""
+    """Approves or recovers what a restarted Redis has. Any number may run at once.
 
-    def __init__(self, redis_url: str, engine: Engine) -> None:
+    Each call is cheap when nothing changed.
+    """
+
+    def __init__(self, settings: Settings, engine: Engine, ledger: Ledger) -> None:
+        """Raises SettingsError when the Redis URL has an unknown scheme."""
         self.closed: dict[str, str] = {}
         """Offers that may not sell, and why."""
-        self._client = store.connect(redis_url)
+        self._client = store.connect(settings.redis_url)
+        self._lease_ms = settings.lease_ms
         self._engine = engine
+        self._ledger = ledger
         self._run_id = ""
         self._scanned_at = 0.0
 
     def check(self) -> None:
-        """Compare and approve if Redis has restarted since the last call; call it every 250 ms.
+        """Compare, recover and approve if Redis has restarted since the last call; call it every 250 ms.
 
         Raises:
             redis.RedisError, sqlalchemy.exc.SQLAlchemyError: not finished, so call again.
@@ -52,13 +62,16 @@ class FenceWatcher:
         now = time.monotonic()
         if run_id == self._run_id and now < self._scanned_at + RESCAN_EVERY_S:
             return
-        closed = {}
-        for offer in self._unapproved(run_id):
-            reason = self._judge(offer, run_id)
+        closed: dict[str, str] = {}
+        waiting = self._unapproved(run_id)
+        # An offer's entries stay as they are while it is closed.
+        entries = unsettled.by_offer(self._client, waiting)
+        # Recovered offers may be approved a moment later, so they all come once more, together.
+        recovered = [offer for offer in waiting if self._see_to(offer, run_id, entries.get(offer, []), closed)]
+        for offer in recovered:
+            reason = approve(self._client, self._engine, offer, run_id, entries.get(offer, []))
             if reason is not None:
-                closed[offer] = reason
-                if self.closed.get(offer) != reason:
-                    log.error("offer %s stays closed on this Redis: %s", offer, reason)
+                self._complain(offer, reason, closed)
         self.closed, self._run_id, self._scanned_at = closed, run_id, now
 
     def close(self) -> None:
@@ -82,60 +95,56 @@ class FenceWatcher:
             offer for offer, approved in zip(seeded, pipeline.execute(), strict=True) if approved != run_id.encode()
         ]
 
-    def _judge(self, offer: str, run_id: str) -> str | None:
-        """Approve the offer, or say why not.
+    def _see_to(self, offer: str, run_id: str, entries: Sequence[Entry], closed: dict[str, str]) -> bool:
+        """Approve an offer, or recover it; whether it was recovered, and now waits for its approval."""
+        for _ in range(LOOKS):
+            reason = approve(self._client, self._engine, offer, run_id, entries)
+            if reason is None:
+                return False
+        log.error("offer %s is closed on this Redis: %s", offer, reason)
+        try:
+            recover(self._client, self._engine, self._ledger, offer, lease_ms=self._lease_ms)
+        except RecoveryError as error:
+            self._complain(offer, str(error), closed)
+            return False
+        return True
 
-        The offer's row is locked, so two watchers decide one after the other and no writer is half-way.
-        """
-        with writing(self._engine) as connection:
-            row = connection.execute(
-                select(tables.offers.c.epoch).where(tables.offers.c.id == offer).with_for_update()
-            ).one_or_none()
+    def _complain(self, offer: str, reason: str, closed: dict[str, str]) -> None:
+        closed[offer] = reason
+        if self.closed.get(offer) != reason:
+            log.error("offer %s stays closed on this Redis: %s", offer, reason)
+
+
+def approve(client: Redis, engine: Engine, offer: str, run_id: str, entries: Sequence[Entry]) -> str | None:
+    """Approve a closed offer on a run if Redis has all of it, else say in which way it differs from the ledger.
+
+    The offer's row is locked, so two that approve decide one after the other and no writer is half-way.
+
+    Args:
+        client: Redis.
+        engine: the database.
+        offer: the offer.
+        run_id: the run, read before anything else.
+        entries: the offer's entries that may not be settled, read while it was closed.
+
+    Raises:
+        redis.RedisError, sqlalchemy.exc.SQLAlchemyError: nothing was approved.
+    """
+    end = time.monotonic() + EARLY_MAX_S
+    while True:
+        with holdings.locked(engine, offer) as (connection, row):
             if row is None:
                 return None
-            reason = self._behind(connection, offer, row.epoch)
+            reason = difference(connection, client, row, entries)
             if reason is not None:
                 return reason
-            reply = scripts.load("approve_run").call(
-                self._client, {"offer": keys.offer(offer)}, {"epoch": row.epoch, "run_id": run_id}
+            word, *wait_ms = scripts.load("approve_run").call(
+                client, {"offer": keys.offer(offer)}, {"epoch": row.epoch, "run_id": run_id}
             )
-        if reply[0] == "APPROVED":
-            log.info("approved offer=%s run_id=%s", offer, run_id)
-        return None if reply[0] in {"APPROVED", "UNCHANGED"} else "Redis changed it meanwhile"
-
-    def _behind(self, connection: Connection, offer: str, epoch: int) -> str | None:
-        """In which way Redis is behind the ledger, if it is."""
-        # The ledger first: it only grows from what Redis has issued before.
-        top, held = connection.execute(
-            select(func.coalesce(func.max(tables.order_units.c.unit), 0), func.count()).where(
-                tables.order_units.c.offer == offer, tables.order_units.c.active == true()
-            )
-        ).one()
-        newest = connection.execute(
-            select(tables.orders.c.order_no, tables.orders.c.shopper)
-            .where(tables.orders.c.offer == offer, tables.orders.c.status.in_(tables.ACTIVE_STATES))
-            .order_by(tables.orders.c.created_at_ms.desc(), tables.orders.c.order_no)
-            .limit(NEWEST_ORDERS)
-        ).all()
-        names = ("epoch", "stock", "left", "next_unit")
-        found: Any = self._client.hmget(keys.offer(offer), names)
-        if None in found:
-            return "Redis does not have it"
-        redis_epoch, stock, left, next_unit = map(int, found)
-        if redis_epoch != epoch:
-            return f"Redis has epoch {redis_epoch}, the ledger epoch {epoch}"
-        if next_unit <= top:
-            return f"the ledger holds unit {top}, and Redis would issue unit {next_unit} next"
-        if stock - left < held:
-            return f"the ledger holds {held} units, Redis only {stock - left}"
-        return _first_unknown(self._client, keys.buyers(offer, epoch), newest) if newest else None
-
-
-def _first_unknown(client: Redis, buyers: str, newest: Any) -> str | None:
-    """Name an order that its buyer's record lacks, if there is one."""
-    records: Any = client.hmget(buyers, [order.shopper for order in newest])
-    for order, record in zip(newest, records, strict=True):
-        tickets = (record or b"").split(b"|")
-        if not any(ticket.startswith(f"{order.order_no},".encode()) for ticket in tickets):
-            return f"Redis does not know order {order.order_no} of the ledger"
-    return None
+        if word == "APPROVED":
+            log.info("approved offer=%s epoch=%d run_id=%s", offer, row.epoch, run_id)
+        if word in {"APPROVED", "UNCHANGED"}:
+            return None
+        if word != "EARLY" or time.monotonic() > end:
+            return "Redis changed it meanwhile"
+        time.sleep(wait_ms[0] / 1000)

@@ -57,6 +57,21 @@ class Ticket(NamedTuple):
         """Number of units."""
         return len(self.units)
 
+    @property
+    def text(self) -> str:
+        """The ticket as Redis keeps it; `parse` reads it."""
+        units, slots = ".".join(map(str, self.units)), ".".join(map(str, self.slots))
+        return f"{self.order_no},{units},{slots},{self.price},{self.pay_by_ms},{self.won_at_ms},{self.key}"
+
+
+def tickets_of(record: bytes | None) -> list[Ticket]:
+    """The tickets of a buyer's record, in order of winning.
+
+    Raises:
+        MessageError: one of them has another form.
+    """
+    return [Ticket.parse(text) for text in record.split(b"|")] if record else []
+
 
 def _numbers(joined: bytes) -> tuple[int, ...]:
     return tuple(map(int, joined.split(b"."))) if b"." in joined else (int(joined),)

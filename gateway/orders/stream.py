@@ -80,8 +80,8 @@ class WinnersStream:
         """Acknowledge what the database has; dead letters move to their stream in the same step.
 
         Returns:
-            How many winners were settled now, and how many of them as dead letters; what another writer
-            settled before counts for neither.
+            How many winners were settled now, and how many were filed as dead letters now; what another
+            writer settled or filed before counts for neither.
         """
         packed = msgpack.packb(
             [
@@ -99,7 +99,12 @@ class WinnersStream:
         )
         reply = scripts.load("settle").call(
             self._client,
-            {"stream": self._key, "dead": keys.dead(self.shard), "counters": keys.counters(self.shard)},
+            {
+                "stream": self._key,
+                "dead": keys.dead(self.shard),
+                "counters": keys.counters(self.shard),
+                "filed": keys.filed(self.shard),
+            },
             {"group": self._group, "entries": packed},
         )
         return int(reply[2]), int(reply[3])

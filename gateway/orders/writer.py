@@ -66,7 +66,7 @@ class OrderWriter:
         self._client = store.connect(settings.redis_url)
         self._streams = [WinnersStream(self._client, shard, self.consumer) for shard in keys.shards()]
         self._ledger = ledger
-        self._fence = FenceWatcher(settings.redis_url, engine)
+        self._fence = FenceWatcher(settings, engine, ledger)
         self._redis = Outage("Redis", REDIS_BACKOFF_MAX_S, "nobody can buy", speaks=leads)
         self._database = Outage(
             "the database", DATABASE_BACKOFF_MAX_S, "sales go on and wait in Redis", speaks=leads

@@ -109,6 +109,7 @@ class Sale:
             "odd": keys.rate(self.id, 1),
             "stream": keys.stream(0),
             "dead": keys.dead(0),
+            "filed": keys.filed(0),
             "counters": keys.counters(0),
             "offers": keys.offers(0),
             "clicks": keys.clicks(self.id),

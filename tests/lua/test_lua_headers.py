@@ -14,7 +14,7 @@ from gateway.scripts import Script
 VERSIONS = Path(__file__).with_name("versions.txt")
 REDIS_TYPES = {"hash", "set", "zset", "stream", "string", "list"}
 ARGUMENT_TYPES = {"string", "integer", "msgpack"}
-READS = {"TIME", "HMGET", "HGET", "HEXISTS", "HLEN", "EXISTS", "ZRANGE", "ZSCORE", "XINFO", "XLEN"}
+READS = {"TIME", "HMGET", "HGET", "HEXISTS", "HLEN", "EXISTS", "ZCARD", "ZRANGE", "ZSCORE", "XINFO", "XLEN"}
 INCLUDES = sorted((scripts.folder() / "include").glob("*.lua"))
 
 each_script = pytest.mark.parametrize("name", scripts.names())

@@ -27,7 +27,12 @@ def entries(own_redis: RedisServer) -> Any:
 
 
 def settle(client: Redis, *entries: tuple[Any, int, list[tuple[Any, ...]]]) -> list[Any]:
-    named = {"stream": keys.stream(0), "dead": keys.dead(0), "counters": keys.counters(0)}
+    named = {
+        "stream": keys.stream(0),
+        "dead": keys.dead(0),
+        "counters": keys.counters(0),
+        "filed": keys.filed(0),
+    }
     return call(client, "settle", named, {"group": GROUP, "entries": msgpack.packb(entries, use_bin_type=False)})
 
 

@@ -237,11 +237,12 @@ def test_every_command_has_tests_of_its_words() -> None:
     assert {name: set(scripts.load(name).words) for name in scripts.names()} == {
         "adjust_stock": {"APPLIED", "REPEATED", "TOO_LOW", "STALE", "MISSING"},
         "admit": {"DECIDED", "LATE", "FENCED", "STALE", "MISSING"},
-        "approve_run": {"APPROVED", "UNCHANGED", "STALE", "MISSING"},
+        "approve_run": {"APPROVED", "UNCHANGED", "EARLY", "STALE", "MISSING"},
         "forget_consumer": {"FORGOTTEN", "KEPT"},
         "note_return": {"NOTED", "STALE"},
         "release": {"RELEASED", "NOTHING", "STALE", "MISSING"},
         "remind": {"GIVEN"},
+        "restore_offer": {"RESTORED", "NEWER", "INCOMPLETE"},
         "remove_offer": {"REMOVED", "MISSING", "SOLD"},
         "set_offer": {"CREATED", "UPDATED", "UNCHANGED", "MISSING"},
         "settle": {"SETTLED"},

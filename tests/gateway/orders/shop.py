@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from gateway import keys, offers, scripts
 from gateway.orders import tables
+from gateway.orders.fence import FenceWatcher
 from gateway.orders.ledger import Ledger
 from gateway.orders.message import Entry, Ticket, Winner
 from gateway.orders.writer import WriterTeam
@@ -206,6 +207,19 @@ class Shop:
     def settled(self) -> bool:
         """Whether the writers have settled all that was ever issued."""
         return self.backlog() == 0 and self.pending() == 0
+
+    def ledger(self) -> Ledger:
+        """The orders, to be written without a writer."""
+        return Ledger(self.engine, min_pay_window_ms=300_000, currency="TWD")
+
+    def watcher(self) -> FenceWatcher:
+        """Somebody who looks after the fence; to be closed."""
+        return FenceWatcher(self.settings, self.engine, self.ledger())
+
+    def approved(self, offer: str) -> bool:
+        """Whether an offer may sell on the Redis that runs now."""
+        found = offers.read(self.redis, offer)
+        return found is not None and found.run_id == offers.run_id(self.redis)
 
     @contextmanager
     def writer(self) -> Iterator[WriterTeam]:

@@ -303,14 +303,17 @@ def test_shoppers_are_told_when_a_unit_may_return(shop: Shop, offer_id: str) -> 
     assert offers.read(shop.redis, offer_id).may_return_at_ms == first
 
 
-def test_nothing_is_told_of_an_offer_that_redis_lost(shop: Shop, offer_id: str) -> None:
+def test_an_offer_that_redis_lost_comes_back_whole(shop: Shop, offer_id: str) -> None:
     """Given an offer that is gone from Redis, when its winners are written, then no half offer appears."""
     shop.publish(offer_id, stock=5)
     shop.sell(offer_id, 5)
     shop.redis.delete(keys.offer(offer_id))
     with shop.writer():
         wait_until(shop.settled, what="everything settled")
-    assert not shop.redis.exists(keys.offer(offer_id))
+        wait_until(lambda: shop.approved(offer_id), what="the recovered offer")
+    found = offers.read(shop.redis, offer_id)
+    assert (found.stock, found.left) == (5, 0)
+    assert shop.redis.hlen(keys.buyers(offer_id, 2)) == 5
 
 
 def test_a_database_without_tables_is_refused(database_url: str, writers_redis: RedisServer) -> None:
