@@ -22,6 +22,8 @@ from gateway.settings import Settings
 
 EVERY_S = 0.25
 """Between two rounds when nothing is left over."""
+LOOK_EVERY_S = 0.5
+"""How often every offer with unpaid orders is looked at."""
 PRUNE_EVERY_S = 10.0
 CLOSED_EVERY_S = 1.0
 """How often units of an offer are offered again to a Redis that could not take them."""
@@ -40,6 +42,10 @@ class Chores:
         self._lease_ms = settings.lease_ms
         self._client = store.connect(settings.redis_url, timeout_s=REDIS_TIMEOUT_S)
         self._may_return = MayReturn(self._client, engine)
+        self._look_timer = Timer(LOOK_EVERY_S)
+        self._unpaid: list[expiry.Unpaid] = []
+        self._looked_at_ms = 0
+        self._due: list[str] = []
         self._after: int | None = None
         self._closed: set[str] = set()
         self._closed_timer = Timer(CLOSED_EVERY_S)
@@ -69,25 +75,31 @@ class Chores:
 
     def _round(self) -> bool:
         """One piece of each; whether something is left over."""
-        found, now_ms = expiry.first_unpaid(self._engine)
-        due = sorted((each for each in found if each.expire_at_ms <= now_ms), key=lambda each: each.expire_at_ms)
-        ids = [each.offer for each in due[: expiry.OFFERS_TOGETHER]]
-        expired = expiry.expire(self._engine, ids) if ids else 0
-        if expired:
-            log.info("expired orders=%d", expired)
+        if self._look_timer.due():
+            self._unpaid, self._looked_at_ms = expiry.first_unpaid(self._engine)
+            due = (each for each in self._unpaid if each.expire_at_ms <= self._looked_at_ms)
+            self._due = [each.offer for each in sorted(due, key=lambda each: each.expire_at_ms)]
+        if self._due:
+            self._expire()
         if self._prune_timer.due():
             releases.prune(self._engine)
-        more = expired >= expiry.TOGETHER or len(due) > len(ids)
         if time.monotonic() < self._redis_until:
-            return more
+            return bool(self._due)
         try:
             self._release()
-            self._may_return.publish(found, now_ms)
+            self._may_return.publish(self._unpaid, self._looked_at_ms)
             self._redis.worked()
         except RedisError as error:
             # Orders expire without it; their units wait in the ledger.
             self._redis_until = time.monotonic() + self._redis.failed(error)
-        return more or self._after is not None
+        return bool(self._due) or self._after is not None
+
+    def _expire(self) -> None:
+        expired = expiry.expire(self._engine, self._due[: expiry.OFFERS_TOGETHER])
+        if expired < expiry.TOGETHER:
+            del self._due[: expiry.OFFERS_TOGETHER]
+        if expired:
+            log.info("expired orders=%d", expired)
 
     def _release(self) -> None:
         if self._closed_timer.due():

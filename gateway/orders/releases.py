@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 
 from redis import Redis
 from redis.exceptions import ResponseError
-from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Row, delete, select, update
 
 from gateway import keys, offers, scripts
 from gateway.orders import tables
+from gateway.orders.bulk import insert
 from gateway.orders.database import now_ms, reading, writing
 from gateway.orders.tables import order_units, unit_releases
 
@@ -66,19 +67,8 @@ def request(
 
 def write_down(connection: Connection, given_up: Iterable[GivenUp], *, at_ms: int) -> None:
     """Queue units, which the caller has marked as released, for Redis. `at_ms` is database time."""
-    connection.execute(
-        insert(unit_releases),
-        [
-            {
-                "order_no": each.order_no,
-                "offer": each.offer,
-                "shopper": each.shopper,
-                "units": list(each.units),
-                "requested_at_ms": at_ms,
-            }
-            for each in given_up
-        ],
-    )
+    rows = [(each.order_no, each.offer, each.shopper, list(each.units), at_ms) for each in given_up]
+    insert(connection, unit_releases, rows, skip=False)
 
 
 def apply_waiting(

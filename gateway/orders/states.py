@@ -15,8 +15,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, update
 
+from gateway.orders.bulk import insert
 from gateway.orders.tables import order_events, orders
 
 NEXT: Mapping[str, frozenset[str]] = {
@@ -79,17 +80,6 @@ def tell(
 ) -> None:
     """Write (order, before, after) into the orders' histories."""
     if moves:
-        connection.execute(
-            insert(order_events),
-            [
-                {
-                    "order_no": order_no,
-                    "at_ms": at_ms,
-                    "actor": actor,
-                    "before": before,
-                    "after": after,
-                    "detail": dict(detail or {}),
-                }
-                for order_no, before, after in moves
-            ],
-        )
+        said = dict(detail or {})
+        rows = [(order_no, at_ms, actor, before, after, said) for order_no, before, after in moves]
+        insert(connection, order_events, rows, skip=False)
