@@ -23,6 +23,7 @@ class Database(Protocol):
     """What the harness does to a database."""
 
     kind: str
+    migrated: bool
 
     def url(self, port: int | None = None) -> str:
         """Its URL, by another port than its own if one is given."""
@@ -37,12 +38,13 @@ class Sqlite:
     """A file. It cannot be killed; it is away while somebody else holds its lock."""
 
     kind = "sqlite"
-    target = None
 
-    def __init__(self, folder: Path, template: Path | None = None) -> None:
+    migrated = True
+
+    def __init__(self, folder: Path, template: Path) -> None:
+        """`template`: an empty ledger of the newest schema."""
         self.path = folder / "ledger.db"
-        if template is not None:
-            shutil.copyfile(template, self.path)
+        shutil.copyfile(template, self.path)
 
     def url(self, port: int | None = None) -> str:
         return f"sqlite:///{self.path}"
@@ -71,6 +73,7 @@ class Postgres:
     """A PostgreSQL server on a port of loopback, run by the harness itself."""
 
     kind = "postgres"
+    migrated = False
 
     def __init__(self) -> None:
         # The wheel looks for a runtime directory at import and warns where the system has none.

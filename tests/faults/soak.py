@@ -137,9 +137,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--each", type=int, default=FAULTS_A_RUN, help="faults in one run (%(default)s)")
     parser.add_argument("--database", choices=("sqlite", "postgres"), help="instead of the plan's own")
     chosen = parser.parse_args(arguments)
-    totals, seed, _began_s = Totals(), chosen.seed, time.monotonic()
+    totals, seed, began_s = Totals(), chosen.seed, time.monotonic()
     while totals.faults + len(totals.unfinished) * chosen.each < chosen.faults:
-        print(one(seed, chosen.each, chosen.database, totals), flush=True)  # noqa: T201
+        line = one(seed, chosen.each, chosen.database, totals)
+        so_far = f"{time.monotonic() - began_s:.0f} s, {totals.faults} of {chosen.faults} faults"
+        print(f"[{so_far}] seed {seed}: {line}", flush=True)  # noqa: T201
         seed += 1
         write(totals)
     print(f"\n{totals.table()}\n\n{totals.summary()}")  # noqa: T201

@@ -1,0 +1,167 @@
+"""Given a power loss, whatever was told is there, wherever the append-only file was cut behind it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+
+from tests.conftest import free_port, wait_until
+from tests.faults import looking
+from tests.faults.client import ask, mint
+from tests.faults.history import History
+from tests.faults.processes import Role, clean_environment
+from tests.faults.sale import Offer, Sale
+from tests.faults.stack import Stack, standing
+
+STOCK = 40
+TOLD_BEFORE = 12
+AT_ONCE = 6
+SAMPLE = 24
+
+
+@dataclass
+class Tail:
+    """An append-only file at the moment when nobody has yet heard of its end."""
+
+    folder: Path
+    aof: Path
+    told_bytes: int
+    written_bytes: int
+    told: dict[str, str]
+    offer: Offer
+
+
+def click(stack: Stack, offer: Offer, shopper: str) -> tuple[int, dict[str, object]]:
+    token = mint(stack.token_secret, shopper)
+    return ask(f"{stack.gateway_url}/seckill/{offer.id}", method="POST", token=token, within_s=8)
+
+
+@pytest.fixture(scope="module")
+def tail(tmp_path_factory: pytest.TempPathFactory) -> Tail:
+    """A sale of which some wins were told, and a batch of more is on disk but was told to nobody."""
+    folder = tmp_path_factory.mktemp("aof")
+    with standing(folder, workers=1) as stack:
+        sale = Sale(stack, History())
+        offer = sale.publish("cut", "kettle", stock=STOCK, limit=1, pay_within_s=600, lasts_s=600)
+        told = {}
+        for number in range(TOLD_BEFORE):
+            status, said = click(stack, offer, f"early {number}")
+            assert status == 201, said
+            told[f"early {number}"] = str(said["order_no"])
+        wait_until(lambda: len(looking.orders(sale, offer) or []) == TOLD_BEFORE, what="every order")
+        # The writer and the sidecar change nothing any more.
+        for name in ("writer", "admin"):
+            stack.roles[name].stop()
+        trap = stack.redis_ways["gateway"].trap("request", "admit")
+        # One click is caught; the others gather behind it and go as one batch when it has its answer.
+        clicks = [
+            threading.Thread(target=click, args=(stack, offer, f"late {number}")) for number in range(AT_ONCE)
+        ]
+        for each in clicks:
+            each.start()
+        assert trap.wait(5)
+        aof = stack.aof()
+        told_bytes = aof.stat().st_size
+        held = stack.redis_ways["gateway"].trap("reply", "admit")
+        stack.redis_ways["gateway"].set_weather(frozen=True)
+        trap.release()
+        assert held.wait(5)
+        wait_until(lambda: aof.stat().st_size > told_bytes, what="a longer file")
+        stack.redis_role.kill()
+        kept = folder / "kept"
+        shutil.copytree(stack.folder / "redis", kept)
+        for way in stack.redis_ways.values():
+            way.cut()
+        for each in clicks:
+            each.join()
+    return Tail(kept, aof.relative_to(stack.folder / "redis"), told_bytes, aof.stat().st_size, told, offer)
+
+
+@contextmanager
+def restored(tail: Tail, folder: Path, size: int) -> Iterator[Redis]:
+    """Redis on a copy of the file, cut to `size` bytes."""
+    shutil.copytree(tail.folder, folder)
+    os.truncate(folder / tail.aof, size)
+    port = free_port()
+    binary = shutil.which("redis-server") or shutil.which("valkey-server") or ""
+    given = ["--port", str(port), "--dir", str(folder), "--save", "", "--appendonly", "yes"]
+    role = Role("redis", [binary, *given], clean_environment(), folder / "redis.log").start()
+    client = Redis(port=port)
+
+    def answers() -> bool:
+        try:
+            return bool(client.ping())
+        except RedisError:
+            assert role.alive, role.tail()
+            return False
+
+    try:
+        wait_until(answers, what=f"Redis on {size} bytes")
+        yield client
+    finally:
+        client.close()
+        role.kill()
+        shutil.rmtree(folder)
+
+
+def hold_it_against_what_was_told(tail: Tail, folder: Path, size: int) -> int:
+    """Check one cut; how many of the untold wins survived it."""
+    with restored(tail, folder, size) as redis:
+        end = looking.offer_end(redis, tail.offer)
+        entries = redis.xlen(f"{looking.SHARD}stream")
+        issued = int(redis.hget(f"{looking.SHARD}counters", "issued") or 0)
+    held = {shopper: tickets[0] for shopper, tickets in end.tickets.items()}
+    # Whatever was told is there,
+    assert tail.told.items() <= {shopper: ticket.order_no for shopper, ticket in held.items()}.items(), size
+    # and what is there of the rest is there as a whole: stock, buyers, numbers, stream and totals agree.
+    late = [shopper for shopper in held if shopper not in tail.told]
+    assert len(held) == end.stock - end.left == end.next_unit - 1 == issued, size
+    assert sorted(unit for ticket in held.values() for unit in ticket.units) == list(range(1, end.next_unit)), size
+    assert bool(late) == (entries > len(tail.told)), size
+    return len(late)
+
+
+def cuts(tail: Tail) -> list[int]:
+    return list(range(tail.told_bytes, tail.written_bytes + 1))
+
+
+def test_nothing_told_is_lost_and_nothing_is_there_by_half_at_some_cuts(tail: Tail, tmp_path: Path) -> None:
+    every = cuts(tail)
+    some = sorted({*every[:2], *every[-2:], *every[:: max(1, len(every) // SAMPLE)]})
+    survived = [hold_it_against_what_was_told(tail, tmp_path / str(size), size) for size in some]
+    # The longest file has them all, the shortest none: the cuts were really in the middle of them.
+    assert survived[0] == 0
+    assert survived[-1] > 0
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1200)
+def test_nothing_told_is_lost_and_nothing_is_there_by_half_at_every_cut(tail: Tail, tmp_path: Path) -> None:
+    survived = [hold_it_against_what_was_told(tail, tmp_path / str(size), size) for size in cuts(tail)]
+    assert len(survived) > 300
+    assert set(survived) == {0, max(survived)}
+
+
+def test_the_file_is_repaired_by_redis_own_tool_too(tail: Tail, tmp_path: Path) -> None:
+    # Given a file that ends in the middle of a command,
+    size = (tail.told_bytes + tail.written_bytes) // 2
+    shutil.copytree(tail.folder, tmp_path / "cut")
+    aof = tmp_path / "cut" / tail.aof
+    os.truncate(aof, size)
+    # when an operator repairs it by hand,
+    tool = shutil.which("redis-check-aof") or shutil.which("valkey-check-aof")
+    if tool is None:
+        pytest.skip("redis-check-aof is missing")
+    subprocess.run([tool, "--fix", str(aof)], input=b"y\n", check=True, capture_output=True)
+    # then it ends where the last whole batch ends.
+    assert aof.stat().st_size == tail.told_bytes
