@@ -16,7 +16,8 @@ from admin.routing import Body, Call, Endpoint
 
 
 def _list(call: Call) -> OrderPage:
-    return views.page(call.resources, call.query(OrderFilter))
+    wanted = call.query(OrderFilter)
+    return views.page(call.resources, wanted, shopper=wanted.shopper)
 
 
 def _read(call: Call) -> OrderInFull:

@@ -6,7 +6,7 @@ from sqlalchemy import update
 from starlette.responses import Response
 
 from admin.orders import cancelling, views
-from admin.orders.models import Address, MyOrders, Nothing, OrderFilter, OrderInFull, OrderPage
+from admin.orders.models import Address, MyOrders, Nothing, OrderInFull, OrderPage
 from admin.orders.ownership import RECEIPT_HEADER, own, wrong_state
 from admin.orders.releasing import back_on_sale
 from admin.payments import paying, refund_requests, refunding
@@ -21,8 +21,7 @@ MOVABLE = ("pending", "paid")
 
 
 def _list(call: Call) -> OrderPage:
-    wanted = call.query(MyOrders)
-    return views.page(call.resources, OrderFilter(**wanted.model_dump(), shopper=call.shopper))
+    return views.page(call.resources, call.query(MyOrders), shopper=call.shopper)
 
 
 def _read(call: Call) -> OrderInFull:

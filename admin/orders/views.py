@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, or_, select
 
 from admin.errors import NotFound
-from admin.orders.models import Event, Order, OrderFilter, OrderInFull, OrderPage, Payment, Refund
+from admin.orders.models import Event, MyOrders, Order, OrderInFull, OrderPage, Payment, Refund
 from admin.paging import read_cursor, split, write_cursor
 from admin.payments.tables import payments, refunds
 from admin.resources import Resources
@@ -24,8 +24,8 @@ def by_operator(actor: str) -> str:
     return f"{OPERATOR} {actor}"
 
 
-def page(resources: Resources, wanted: OrderFilter) -> OrderPage:
-    """A page of orders.
+def page(resources: Resources, wanted: MyOrders, *, shopper: str | None) -> OrderPage:
+    """A page of orders, of one shopper or of all.
 
     Raises:
         Invalid: the cursor is not one of this list.
@@ -39,8 +39,7 @@ def page(resources: Resources, wanted: OrderFilter) -> OrderPage:
         statement = statement.where(
             or_(orders.c.created_at_ms < at, and_(orders.c.created_at_ms == at, orders.c.order_no < order_no))
         )
-    for name in ("offer", "shopper", "status"):
-        value = getattr(wanted, name)
+    for name, value in (("offer", wanted.offer), ("status", wanted.status), ("shopper", shopper)):
         if value is not None:
             statement = statement.where(orders.c[name] == value)
     with reading(resources.engine) as connection:
