@@ -1,8 +1,8 @@
 """Receipts: a ticket, signed, so that a shopper or an auditor can prove it.
 
 A receipt is a compact JWS (HS256, `typ` `receipt`) under a key derived from the signing secrets; the first
-secret signs, all verify. Equal tickets have equal receipts, so a repeated click returns the same bytes; nothing is in it
-that may change while the ticket stays, such as the epoch of the offer.
+secret signs, all verify. Equal tickets have equal receipts, so a repeated click returns the same bytes; nothing is
+in it that may change while the ticket stays, such as the epoch of the offer.
 """
 
 from __future__ import annotations

@@ -115,7 +115,10 @@ class Settings:
     """All settings. A field ``x_y`` is read from ``SECKILL_X_Y``; see ``docs/settings.md``."""
 
     redis_url: str = _setting(
-        str, "redis://127.0.0.1:6379/0", "Redis or Valkey: redis://, rediss:// or unix://", secret=True
+        str,
+        "redis://127.0.0.1:6379/0",
+        "Redis or Valkey: redis://, rediss://, unix://, or redis+sentinel://host:port,host:port/service/db",
+        secret=True,
     )
     database_url: str = _setting(
         str, "sqlite:///seckill.db", "ledger: sqlite:///path or postgresql://…", secret=True

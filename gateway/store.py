@@ -2,38 +2,69 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from redis import Redis
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
+from redis.sentinel import Sentinel, SentinelManagedConnection
 
-from gateway.errors import SettingsError
+from gateway.redis_url import SentinelPlace, require_known_scheme, sentinel_place
 
-SCHEMES = ("redis://", "rediss://", "unix://")
+SENTINEL_TIMEOUT_S = 0.5
+
+
+class _PrimaryConnection(SentinelManagedConnection):
+    """A connection to the server that the sentinels name, refused unless it says itself that it is a primary."""
+
+    def on_connect_check_health(self, check_health: bool = True) -> None:
+        super().on_connect_check_health(check_health=check_health)
+        self.send_command("ROLE")  # type: ignore[no-untyped-call]
+        role: Any = self.read_response()
+        if role[0] not in {b"master", "master"}:
+            self.disconnect()  # type: ignore[no-untyped-call]
+            raise RedisConnectionError(f"Redis at {self.host}:{self.port} is a replica now")
 
 
 def connect(url: str, *, timeout_s: float = 5.0) -> Redis:
     """A client with time limits; connecting is retried, a sent command is not (it may have run).
 
+    With sentinels, every connection begins by asking them where the primary is; one that turns out to lead to a
+    replica is given up, and the next command looks for the primary again.
+
     Raises:
-        SettingsError: the URL's scheme is not supported.
+        SettingsError: the URL's scheme is not supported, or its form is wrong.
     """
-    if not url.startswith(SCHEMES):
-        raise SettingsError(f"SECKILL_REDIS_URL must begin with {', '.join(SCHEMES)}")
-    return Redis.from_url(
-        url,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=2.0,
-        health_check_interval=15,
-        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 0),
-        retry_on_error=[],
-        client_name="seckill",
+    require_known_scheme(url)
+    options: dict[str, Any] = {
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": 2.0,
+        "health_check_interval": 15,
+        "retry": Retry(ExponentialBackoff(cap=0.5, base=0.05), 0),
+        "retry_on_error": [],
+        "client_name": "seckill",
+    }
+    place = sentinel_place(url)
+    return _connect_to_primary(place, options) if place is not None else Redis.from_url(url, **options)
+
+
+def _connect_to_primary(place: SentinelPlace, options: dict[str, Any]) -> Redis:
+    manager = Sentinel(  # type: ignore[no-untyped-call]
+        place.sentinels,
+        sentinel_kwargs={
+            "socket_timeout": SENTINEL_TIMEOUT_S,
+            "socket_connect_timeout": SENTINEL_TIMEOUT_S,
+            "username": place.sentinel_username,
+            "password": place.sentinel_password,
+        },
     )
-
-
-def answers(client: Redis) -> bool:
-    """Whether Redis can be reached at all."""
-    try:
-        return bool(client.ping())
-    except (RedisConnectionError, TimeoutError):
-        return False
+    client: Redis = manager.master_for(  # type: ignore[no-untyped-call]
+        place.service,
+        connection_class=_PrimaryConnection,
+        db=place.db,
+        username=place.username,
+        password=place.password,
+        **options,
+    )
+    return client

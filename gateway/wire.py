@@ -2,7 +2,7 @@
 
 It does less than redis-py's asyncio client, and so costs a fraction of it: no pool, no lock, no task per command.
 A connection is lost as a whole: everything still unanswered is told so, and is never matched with the replies of
-a later connection.
+a later connection. With sentinels, each new connection begins by asking them where the primary is.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
@@ -18,7 +19,10 @@ from typing import Any, cast
 import hiredis
 from redis.connection import SSLConnection, parse_url
 
+from gateway import sentinels
 from gateway.errors import NotSent, OutcomeUnknown, RedisProblem, Refused, SettingsError
+from gateway.redis_url import require_known_scheme, sentinel_place
+from gateway.resp import pack
 
 log = logging.getLogger(__name__)
 
@@ -32,19 +36,11 @@ RECONNECT_MAX_S = 0.25
 UNANSWERED_MAX = 10_000
 
 
-def pack(*parts: bytes | str | int) -> bytes:
-    """Encode one command."""
-    encoded = [b"*%d\r\n" % len(parts)]
-    for part in parts:
-        data = part if isinstance(part, bytes) else str(part).encode()
-        encoded.append(b"$%d\r\n%b\r\n" % (len(data), data))
-    return b"".join(encoded)
-
-
 class _Protocol(asyncio.Protocol):
     def __init__(self, lost: Callable[[_Protocol], None]) -> None:
         self.waiting: deque[Callback] = deque()
         self.transport: asyncio.Transport | None = None
+        self.retired = False
         self._reader = hiredis.Reader(replyError=_redis_error)
         self._lost = lost
 
@@ -61,6 +57,8 @@ class _Protocol(asyncio.Protocol):
         except (hiredis.ProtocolError, IndexError):
             # Replies can no longer be matched with commands: give the connection up.
             log.exception("redis answered out of protocol")
+            self.abort()
+        if self.retired and not waiting:
             self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -82,16 +80,30 @@ class Wire:
     """One connection to Redis that keeps itself open. `set_up` runs on each new one before it is `ready`."""
 
     def __init__(self, url: str, set_up: Callable[[Wire], Awaitable[None]] | None = None) -> None:
-        try:
-            self._options: dict[str, Any] = dict(parse_url(url))  # type: ignore[no-untyped-call]
-        except ValueError as error:
-            raise SettingsError(f"SECKILL_REDIS_URL: {error}") from error
+        require_known_scheme(url)
+        self.place = sentinel_place(url)
+        """Where the sentinels are, None for a URL that leads to Redis itself."""
+        self._options: dict[str, Any] = {}
+        if self.place is not None:
+            names = ("username", "password", "db")
+            self._options = {name: getattr(self.place, name) for name in names}
+        else:
+            try:
+                self._options = dict(parse_url(url))  # type: ignore[no-untyped-call]
+            except ValueError as error:
+                raise SettingsError(f"SECKILL_REDIS_URL: {error}") from error
         self._set_up = set_up
         self._protocol: _Protocol | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()
         self.ready = False
         self.problem = "not connected to Redis yet"
+        self.survey: sentinels.Survey | None = None
+        """What the sentinels said when this connection was made."""
+        self.run_id = ""
+        """The server process at the other end, as far as `set_up` has asked for it."""
+        self.opened_s = 0.0
+        """Monotonic time since which this connection is ready."""
 
     async def start(self) -> None:
         """Connect in the background; `ready` and `problem` tell how it goes."""
@@ -137,6 +149,16 @@ class Wire:
         self.problem = reason
         if self._protocol is not None:
             self._protocol.abort()
+
+    def retire(self, reason: str) -> None:
+        """Send nothing more, let what is under way be answered, then connect anew."""
+        self.ready = False
+        self.problem = reason
+        protocol = self._protocol
+        if protocol is not None:
+            protocol.retired = True
+            if not protocol.waiting:
+                protocol.abort()
 
     async def _exchange(self, commands: list[tuple[bytes | str | int, ...]]) -> list[Any]:
         protocol = self._protocol
@@ -197,7 +219,10 @@ class Wire:
         def protocol() -> _Protocol:
             return _Protocol(self._on_lost)
 
-        if "path" in options:
+        if self.place is not None:
+            self.survey = await sentinels.survey(self.place)
+            connecting = loop.create_connection(protocol, *self.survey.primary)
+        elif "path" in options:
             connecting = loop.create_unix_connection(protocol, options["path"])
         else:
             tls = None
@@ -217,12 +242,18 @@ class Wire:
         if options.get("db"):
             greeting.append(("SELECT", options["db"]))
         greeting.append(("CLIENT", "SETNAME", "seckill-gateway"))
-        await self._exchange(greeting)
+        if self.survey is not None:
+            greeting.append(("ROLE",))
+        said = await self._exchange(greeting)
+        if self.survey is not None and said[-1][0] != b"master":
+            host, port = self.survey.primary
+            raise NotSent(f"Redis at {host}:{port} is a replica now; waiting for the sentinels to name another")
         if self._set_up is not None:
             await self._set_up(self)
         if self._protocol is None:
             raise NotSent("the connection to Redis was lost while it was set up")
         self.problem = ""
+        self.opened_s = time.monotonic()
         self.ready = True
 
     async def while_setting_up(self, commands: list[tuple[bytes | str | int, ...]]) -> list[Any]:

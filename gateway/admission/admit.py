@@ -10,8 +10,8 @@ import msgpack
 from gateway import keys, scripts
 from gateway.admission.outcome import LETTERS, WITH_DETAIL, Outcome
 from gateway.errors import ScriptContractError
+from gateway.resp import pack
 from gateway.settings import Rate
-from gateway.wire import pack
 
 ORDER_NO_BYTES = 10
 """Random bytes of an order number: 80 bits cannot be guessed or counted, nor do they collide."""

@@ -1,7 +1,8 @@
 """Micro-batching: the clicks of one turn of the event loop on one offer bucket become one script call.
 
 At most a few calls are under way per lane; meanwhile clicks gather into the next batch. So under load batches grow
-by themselves, and a lone click waits for nobody.
+by themselves, and a lone click waits for nobody. Where replicas must have every win, a batch is under way until
+they have it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
@@ -16,8 +18,10 @@ from gateway.admission.admit import AdmitCall, Decided, Decision, Whole, decode
 from gateway.admission.audience import Judge
 from gateway.admission.clock import RedisClock
 from gateway.admission.outcome import LETTERS, Outcome
+from gateway.admission.replication import Replication
 from gateway.admission.shield import Shield
-from gateway.errors import NotSent, OutcomeUnknown, Refused, ScriptContractError
+from gateway.admission.verdicts import Remedy, remedy_of
+from gateway.errors import NotSent, Refused, ScriptContractError
 from gateway.offers import Offer
 from gateway.settings import Settings
 from gateway.tokens import Shopper
@@ -33,6 +37,7 @@ UNAVAILABLE = Decision(Outcome.UNAVAILABLE)
 NOT_ELIGIBLE = Decision(Outcome.NOT_ELIGIBLE)
 
 _INDEX_OF_LETTER = {letter.encode(): outcome.index for letter, outcome in LETTERS.items()}
+_HOLDS_TICKET = frozenset((Outcome.WON, Outcome.ALREADY_WON))
 
 
 class Click(NamedTuple):
@@ -54,6 +59,7 @@ class Gatehouse(Protocol):
     wire: Wire
     run_id: str
     loop: asyncio.AbstractEventLoop
+    replication: Replication
 
     def batch_done(self, clicks: int, seconds: float) -> None:
         """Count a batch."""
@@ -64,8 +70,11 @@ class Gatehouse(Protocol):
     def want_winners(self, lane: Lane) -> None:
         """Fetch a copy of the offer's winners for the lane's shield."""
 
-    def unsettled(self, lane: Lane, shopper: bytes, deadline_ms: int) -> None:
-        """Remember a click whose outcome is unknown until its deadline has passed."""
+    def refused(self, error: str, remedy: Remedy) -> None:
+        """Redis answered a batch with an error that means "not executed"; the lane has answered its clicks."""
+
+    def register(self, lane: Lane, shoppers: list[bytes], deadline_ms: int, then: Callable[[], None]) -> None:
+        """Note clicks as unsettled for all workers, and call `then` when it is done or takes too long."""
 
 
 class Flight(NamedTuple):
@@ -84,6 +93,7 @@ class Lane:
         self._queue: list[Click] = []
         self._scheduled = False
         self._in_flight = 0
+        self._registering = 0
         self._stalled = False
         self._queue_max = gate.settings.queue_max
         self._queue_wait_s = gate.settings.queue_wait_max_ms / 1000
@@ -110,7 +120,7 @@ class Lane:
     @property
     def idle(self) -> bool:
         """Nothing is queued or under way."""
-        return not self._queue and not self._in_flight
+        return not self._queue and not self._in_flight and not self._registering
 
     def submit(self, shopper: Shopper, quantity: int, key: bytes) -> asyncio.Future[Decision]:
         """Queue a click for the next batch; the future gets its decision, never an exception."""
@@ -154,6 +164,10 @@ class Lane:
 
     def _send(self, clicks: list[Click], now_s: float) -> None:
         gate = self._gate
+        if gate.replication.replicas and not gate.replication.reachable(gate.run_id):
+            # Nothing is sold of which nobody could be told.
+            self._answer_all(clicks, UNAVAILABLE)
+            return
         deadline_ms = gate.clock.now_ms() + gate.settings.click_timeout_ms
         _, shoppers, quantities, keys, eligible, _ = zip(*clicks, strict=True)
         command = self.call.encode(
@@ -177,11 +191,10 @@ class Lane:
 
     def _on_timeout(self, flight: Flight) -> None:
         """No reply in time. The connection goes with it, so a late reply cannot be taken for another's."""
-        self._answer_unknown(flight)
+        self._answer_unknown(flight.clicks, flight.deadline_ms)
         self._gate.wire.drop("Redis did not answer a batch in time")
 
     def _on_reply(self, flight: Flight, timer: asyncio.TimerHandle, reply: Any) -> None:
-        self._in_flight -= 1
         timer.cancel()
         received_s = time.monotonic()
         self._gate.batch_done(len(flight.clicks), received_s - flight.asked_s)
@@ -192,17 +205,27 @@ class Lane:
                 said = decode(reply)
             except ScriptContractError:
                 log.exception("offer %s: unreadable reply", self.offer.id)
-                self._answer_unknown(flight)
+                self._answer_unknown(flight.clicks, flight.deadline_ms)
             else:
                 self._gate.clock.learn(said.now_ms, flight.asked_s, received_s)
                 if isinstance(said, Decided):
                     self._on_decided(flight, said)
+                    if self._gate.replication.replicas and (b"W" in said.letters or b"A" in said.letters):
+                        self._confirm(flight, said)
+                        return
+                    self._tell(flight, said.decisions)
                 else:
                     self._on_whole(flight, said)
+        self._land()
+
+    def _land(self) -> None:
+        """A batch is not under way any more."""
+        self._in_flight -= 1
         if self._queue:
             self._flush()
 
     def _on_decided(self, flight: Flight, decided: Decided) -> None:
+        """Learn what holds for everybody."""
         counts = self.counts
         for letter, index in _INDEX_OF_LETTER.items():
             if letter in decided.letters:
@@ -211,12 +234,39 @@ class Lane:
         shield.learn(decided, flight.asked_s, self.offer.starts_at_ms)
         if shield.wanted_sequence is not None:
             self._gate.want_winners(self)
-        limited = Outcome.RATE_LIMITED if b"R" in decided.letters else None
-        for click, decision in zip(flight.clicks, decided.decisions, strict=True):
+        if b"R" in decided.letters:
+            for click, decision in zip(flight.clicks, decided.decisions, strict=True):
+                if decision.outcome is Outcome.RATE_LIMITED:
+                    shield.throttle(click.shopper, flight.asked_s + decision.detail / 1000)
+
+    def _tell(self, flight: Flight, decisions: list[Decision]) -> None:
+        for click, decision in zip(flight.clicks, decisions, strict=True):
             if not click.answer.done():
                 click.answer.set_result(decision)
-            if decision.outcome is limited:
-                shield.throttle(click.shopper, flight.asked_s + decision.detail / 1000)
+
+    def _confirm(self, flight: Flight, decided: Decided) -> None:
+        """Tell refusals now, and tickets when the replicas have them; unconfirmed in time they are unknown."""
+        won: list[tuple[Click, Decision]] = []
+        for click, decision in zip(flight.clicks, decided.decisions, strict=True):
+            if decision.outcome in _HOLDS_TICKET:
+                won.append((click, decision))
+            elif not click.answer.done():
+                click.answer.set_result(decision)
+
+        def on_told(copied: bool) -> None:
+            if copied:
+                for click, decision in won:
+                    if not click.answer.done():
+                        click.answer.set_result(decision)
+            else:
+                for click, decision in won:
+                    if not click.answer.done():
+                        self.counts[decision.outcome.index] -= 1
+                self._answer_unknown([click for click, _ in won], flight.deadline_ms)
+            self._land()
+
+        until_s = flight.asked_s + self._gate.settings.click_timeout_ms / 1000
+        self._gate.replication.confirm(self._gate.run_id, flight.asked_s, until_s, on_told)
 
     def _on_whole(self, flight: Flight, whole: Whole) -> None:
         match whole.word:
@@ -232,14 +282,16 @@ class Lane:
                 self._gate.reload(self, script=False)
 
     def _on_problem(self, flight: Flight, problem: Exception) -> None:
-        if isinstance(problem, OutcomeUnknown):
-            self._answer_unknown(flight)
-        elif isinstance(problem, Refused) and str(problem).startswith("NOSCRIPT"):
+        remedy = remedy_of(str(problem)) if isinstance(problem, Refused) else None
+        if remedy is None:
+            log.warning("offer %s: %s", self.offer.id, problem)
+            self._answer_unknown(flight.clicks, flight.deadline_ms)
+        elif remedy is Remedy.RELOAD:
             self._retry(flight, script=True)
         else:
-            # The script checks before it writes, so an error means that nothing happened.
             log.warning("offer %s: %s", self.offer.id, problem)
             self._answer_all(flight.clicks, UNAVAILABLE)
+            self._gate.refused(str(problem), remedy)
 
     def _retry(self, flight: Flight, *, script: bool) -> None:
         """Put clicks that were certainly not decided back in front, and go on when the gate has reloaded."""
@@ -254,11 +306,21 @@ class Lane:
                 self.counts[decision.outcome.index] += 1
                 click.answer.set_result(decision)
 
-    def _answer_unknown(self, flight: Flight) -> None:
-        for click in flight.clicks:
-            if not click.answer.done():
-                self._gate.unsettled(self, click.shopper, flight.deadline_ms)
-        self._answer_all(flight.clicks, Decision(Outcome.UNKNOWN, flight.deadline_ms))
+    def _answer_unknown(self, clicks: list[Click], deadline_ms: int) -> None:
+        """Say that nobody knows, once every worker can be asked until when."""
+        decision = Decision(Outcome.UNKNOWN, deadline_ms)
+        shoppers = [click.shopper for click in clicks if not click.answer.done()]
+        if not shoppers or self._gate.clock.now_ms() > deadline_ms:
+            # Settled already: whoever asks is told what came of it.
+            self._answer_all(clicks, decision)
+            return
+
+        def then() -> None:
+            self._registering -= 1
+            self._answer_all(clicks, decision)
+
+        self._registering += 1
+        self._gate.register(self, shoppers, deadline_ms, then)
 
     def fail_queued(self, decision: Decision) -> None:
         """Answer everything that waits, for an offer that cannot be reloaded."""

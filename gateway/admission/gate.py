@@ -1,4 +1,4 @@
-"""One worker's way to Redis: connections, clock, durability, backlog, and a lane for every offer it knows."""
+"""One worker's way to Redis: a lane for every offer it knows, their look-ups, backlog, and what it reports."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from zoneinfo import ZoneInfo
 from gateway import keys, scripts
 from gateway.admission.audience import judge_of
 from gateway.admission.batch import UNAVAILABLE, Lane
-from gateway.admission.clock import RedisClock
-from gateway.admission.durability import reasons_not_to_sell
+from gateway.admission.connections import Connections
 from gateway.admission.outcome import Outcome
-from gateway.errors import RedisProblem, ScriptContractError
+from gateway.admission.unsettled import Unsettled
+from gateway.admission.verdicts import Remedy, remedy_of
+from gateway.errors import RedisProblem, Refused
 from gateway.offers import Offer
 from gateway.settings import Settings
-from gateway.wire import Wire
 
 log = logging.getLogger(__name__)
 
@@ -31,30 +31,26 @@ LOOKUPS_MAX = 256
 
 TICK_S = 0.25
 POLL_S = 0.01
-START_WAIT_S = 1.0
-DURABILITY_EVERY_TICKS = 20
+LOOK_EVERY_TICKS = 20
 REPORT_EVERY_TICKS = 4
 LANE_IDLE_S = 600
-UNSETTLED_MAX = 50_000
+START_WAIT_S = 1.0
+REGISTER_WITHIN_S = 0.1
+"""So long an `unknown` waits for its registration."""
 WINNERS_SCAN_COUNT = 500
 
 
-class Gate:
+class Gate(Connections):
     """Everything between a checked click and Redis, for one worker."""
 
     def __init__(self, settings: Settings, on_batch: Callable[[int, float], None]) -> None:
-        self.settings = settings
-        self.clock = RedisClock()
-        self.wire = Wire(settings.redis_url, self._set_up)
-        self.side = Wire(settings.redis_url)
-        self.run_id = ""
+        super().__init__(settings)
+        self.unsettled = Unsettled(self.side, self.clock)
         self.lanes: dict[str, Lane] = {}
-        self.blocked: list[str] = ["Redis has not been checked yet"]
         self.backlog = 0
         self.batch_done = on_batch
         self._timezone = ZoneInfo(settings.timezone)
         self._lookups: dict[str, asyncio.Task[Lane | None]] = {}
-        self._unsettled: dict[tuple[str, bytes], int] = {}
         self._reported: dict[str, list[int]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ticking: asyncio.Task[None] | None = None
@@ -65,8 +61,7 @@ class Gate:
         `problems()` tells whether it can sell.
         """
         self.loop = asyncio.get_running_loop()
-        await self.wire.start()
-        await self.side.start()
+        await self.connect()
         self._ticking = asyncio.create_task(self._tick(), name="gate watch")
         for _ in range(int(START_WAIT_S / POLL_S)):
             if not self.problems() and self.side.ready:
@@ -86,17 +81,20 @@ class Gate:
             await self._report_clicks()
         for task in self._tasks:
             task.cancel()
-        await self.wire.stop()
-        await self.side.stop()
+        await self.disconnect()
 
     def problems(self) -> list[str]:
         """Why this worker cannot sell right now; empty when it can."""
-        problems = list(self.blocked)
-        if not self.wire.ready:
-            problems.insert(0, f"no connection to Redis: {self.wire.problem}")
+        problems = super().problems()
         if self.backlog > self.settings.backlog_max:
             problems.append(f"{self.backlog} winners wait for the order writer")
         return problems
+
+    def use_run(self, run_id: str) -> None:
+        """Clicks go to this server process from now on."""
+        super().use_run(run_id)
+        for lane in self.lanes.values():
+            lane.set_offer(lane.offer, lane.judge)
 
     async def lane(self, offer_id: str) -> Lane | None:
         """The lane of an offer, looked up in Redis when this worker does not know it; None: no such offer.
@@ -132,6 +130,14 @@ class Gate:
             lane.set_offer(offer, judge)
         return lane
 
+    async def read_again(self, lane: Lane) -> Lane | None:
+        """The lane with its offer's terms as Redis has them now; None when the offer is gone.
+
+        Raises:
+            RedisProblem: Redis could not be asked.
+        """
+        return await self._read_lane(lane.offer.id)
+
     async def read_offer(self, offer_id: str) -> Offer | None:
         """The offer as Redis has it now.
 
@@ -141,30 +147,17 @@ class Gate:
         flat = await self.side.request("HGETALL", keys.offer(offer_id))
         return Offer.from_hash(dict(zip(flat[::2], flat[1::2], strict=True))) if flat else None
 
-    async def tickets(self, lane: Lane, shopper: bytes) -> bytes | None:
-        """The shopper's record of tickets for the lane's offer, or None.
-
-        Raises:
-            RedisProblem: Redis could not be asked.
-        """
-        key = keys.buyers(lane.offer.id, lane.offer.epoch)
-        record: bytes | None = await self.side.request("HGET", key, shopper)
-        return record
-
-    def pending_until_ms(self, offer_id: str, shopper: bytes) -> int | None:
-        """When the outcome of a click that was answered `unknown` is settled; None when it is, or never was."""
-        settled_ms = self._unsettled.get((offer_id, shopper))
-        return settled_ms if settled_ms is not None and settled_ms >= self.clock.now_ms() else None
-
     # What lanes ask for.
 
-    def unsettled(self, lane: Lane, shopper: bytes, deadline_ms: int) -> None:
-        """Remember a click whose outcome is unknown until its deadline has passed."""
-        if len(self._unsettled) >= UNSETTLED_MAX:
-            now_ms = self.clock.now_ms()
-            self._unsettled = {click: ms for click, ms in self._unsettled.items() if ms >= now_ms}
-        if len(self._unsettled) < UNSETTLED_MAX:
-            self._unsettled[lane.offer.id, shopper] = deadline_ms
+    def register(self, lane: Lane, shoppers: list[bytes], deadline_ms: int, then: Callable[[], None]) -> None:
+        """Note clicks as unsettled for all workers, and call `then` when it is done or takes too long."""
+        registering = self._spawn(self.unsettled.register(lane.offer.id, shoppers, deadline_ms))
+
+        async def wait() -> None:
+            await asyncio.wait([registering], timeout=REGISTER_WITHIN_S)
+            then()
+
+        self._spawn(wait())
 
     def reload(self, lane: Lane, *, script: bool) -> None:
         """Read the lane's offer again (and load the script again), then let the lane go on."""
@@ -224,62 +217,42 @@ class Gate:
                 shield.forget_winners()
         return sum(other.winners_count for other in others) <= room
 
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str | None = None) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str | None = None) -> asyncio.Task[None]:
         task = self.loop.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
-    # Connection and watch.
-
-    async def _set_up(self, wire: Wire) -> None:
-        """Make a new connection usable: script loaded, run known, clock set, durability checked."""
-        sent_s = time.monotonic()
-        sha, info, instant = await wire.while_setting_up(
-            [("SCRIPT", "LOAD", scripts.load("admit").source), ("INFO", "server"), ("TIME",)]
-        )
-        run_id = _read_run_id(info)
-        if sha != scripts.load("admit").sha.encode() or not run_id or len(instant) != 2:
-            raise ScriptContractError("the server does not answer like Redis")
-        self.clock.learn(int(instant[0]) * 1000 + int(instant[1]) // 1000, sent_s, time.monotonic())
-
-        async def ask(*parts: bytes | str | int) -> Any:
-            return (await wire.while_setting_up([parts]))[0]
-
-        self._set_blocked(await reasons_not_to_sell(ask, self.settings))
-        if run_id != self.run_id:
-            self.run_id = run_id
-            for lane in self.lanes.values():
-                lane.set_offer(lane.offer, lane.judge)
-
-    def _set_blocked(self, reasons: list[str]) -> None:
-        for reason in reasons:
-            if reason not in self.blocked:
-                log.error("not selling: %s", reason)
-        self.blocked = reasons
+    # Watch.
 
     async def _tick(self) -> None:
         ticks = 0
         while True:
             await asyncio.sleep(TICK_S)
             ticks += 1
-            try:
-                await self._watch(ticks)
-            except RedisProblem as problem:
-                log.debug("watch: %s", problem)
+            work = [self._read_backlog]
+            if ticks % LOOK_EVERY_TICKS == 0 or (ticks % REPORT_EVERY_TICKS == 0 and self.doubtful) or self.alarmed:
+                work.append(self.look_again)
+            if ticks % REPORT_EVERY_TICKS == 0:
+                work += [self._report_clicks, self._note_returns]
+                self._drop_idle_lanes()
+            for each in work:
+                try:
+                    await each()
+                except Refused as problem:
+                    log.debug("watch: %s", problem)
+                    if remedy_of(str(problem)) is Remedy.RECONNECT:
+                        self.side.retire(str(problem))
+                except RedisProblem as problem:
+                    log.debug("watch: %s", problem)
 
-    async def _watch(self, ticks: int) -> None:
+    async def _read_backlog(self) -> None:
         sent_s = time.monotonic()
         commands: list[tuple[bytes | str | int, ...]] = [("TIME",)]
         commands += [("HMGET", keys.counters(shard), "issued", "committed") for shard in keys.shards()]
         instant, *counters = await self.side.pipeline(commands)
         self.clock.learn(int(instant[0]) * 1000 + int(instant[1]) // 1000, sent_s, time.monotonic())
         self.backlog = sum(int(issued or 0) - int(committed or 0) for issued, committed in counters)
-        if ticks % REPORT_EVERY_TICKS == 0:
-            await self._report_clicks()
-            await self._note_returns()
-            self._drop_idle_lanes()
-        if ticks % DURABILITY_EVERY_TICKS == 0:
-            self._set_blocked(await reasons_not_to_sell(self.side.request, self.settings))
 
     async def _report_clicks(self) -> None:
         """Add what happened since the last report to the offers' counts in Redis."""
@@ -314,9 +287,3 @@ class Gate:
             if lane.idle and now_s - lane.used_s > LANE_IDLE_S:
                 del self.lanes[offer_id]
                 self._reported.pop(offer_id, None)
-
-
-def _read_run_id(info: bytes) -> str:
-    """The server's run id out of its INFO, or nothing."""
-    match = re.search(rb"^run_id:(\w+)", info, re.MULTILINE)
-    return match[1].decode() if match else ""

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from gateway import tokens
+from gateway.admission import tickets
 from gateway.admission.gate import Gate
 from gateway.crypto import from_base64url, to_base64url
 from gateway.errors import RedisProblem, TokenError
@@ -155,16 +156,18 @@ async def show_mine(request: Request) -> Response:
     lane = await here.gate.lane(request.path_params["offer"])
     if lane is None:
         raise HTTPException(404, "There is no such offer.")
-    pending_until_ms = here.gate.pending_until_ms(lane.offer.id, shopper.id)
-    record = await here.gate.tickets(lane, shopper.id)
+    held = await tickets.read(here.gate, lane, shopper.id)
+    if held is None:
+        raise HTTPException(404, "There is no such offer.")
+    record, pending_until_ms = held
     outcome = "won" if record else "pending" if pending_until_ms else "none"
-    tickets = [
+    shown = [
         orjson.Fragment(b"{" + here.clicks.ticket_members(lane, shopper.id, ticket) + b"}")
         for ticket in (record.split(b"|") if record else ())
     ]
     reply: dict[str, Any] = {
         "outcome": outcome,
-        "tickets": tickets,
+        "tickets": shown,
         "orders_url": here.settings.orders_url or None,
     }
     if pending_until_ms:

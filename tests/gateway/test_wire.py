@@ -13,8 +13,9 @@ import pytest
 from gateway import wire as wire_module
 from gateway.admission.gate import Gate
 from gateway.errors import NotSent, OutcomeUnknown, Refused, SettingsError
+from gateway.resp import pack
 from gateway.settings import Settings
-from gateway.wire import Wire, pack
+from gateway.wire import Wire
 from tests.conftest import RedisServer, free_port
 from tests.gateway.waiting import until
 

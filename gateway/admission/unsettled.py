@@ -1,0 +1,63 @@
+"""Clicks that were answered `unknown`, told to all workers: until their deadline has passed, `mine` says `pending`.
+
+A worker registers them in Redis over its other connection before it answers, and goes on trying when that does
+not work at once. What remains: while this worker cannot reach Redis at all and another one can, the other says
+`none` of a click that Redis may still be about to decide; for no longer than the click's deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from gateway import keys
+from gateway.admission.clock import RedisClock
+from gateway.errors import RedisProblem
+from gateway.wire import Wire
+
+KEEP_MS = 3_600_000
+"""When the last registration of an offer is that old, its set goes."""
+TRY_EVERY_S = 0.02
+
+
+class Unsettled:
+    """One worker's part in the register."""
+
+    def __init__(self, wire: Wire, clock: RedisClock) -> None:
+        self._wire = wire
+        self._clock = clock
+        self._unregistered: dict[tuple[str, bytes], int] = {}
+
+    async def register(self, offer_id: str, shoppers: list[bytes], deadline_ms: int) -> None:
+        """Note the shoppers of a batch, trying until its deadline (epoch ms of Redis) has passed."""
+        for shopper in shoppers:
+            self._unregistered[offer_id, shopper] = deadline_ms
+        key = keys.unsettled(offer_id)
+        pairs = [part for shopper in shoppers for part in (deadline_ms, shopper)]
+        while (now_ms := self._clock.now_ms()) <= deadline_ms:
+            try:
+                await self._wire.pipeline(
+                    [
+                        ("ZREMRANGEBYSCORE", key, "-inf", now_ms - KEEP_MS),
+                        # Another worker may have noted a later deadline.
+                        ("ZADD", key, "GT", *pairs),
+                        ("PEXPIRE", key, KEEP_MS),
+                    ]
+                )
+                break
+            except RedisProblem:
+                await asyncio.sleep(TRY_EVERY_S)
+        for shopper in shoppers:
+            if self._unregistered.get((offer_id, shopper)) == deadline_ms:
+                del self._unregistered[offer_id, shopper]
+
+    def until_ms(self, offer_id: str, shopper: bytes, registered: bytes | None, now_ms: int) -> int | None:
+        """When the shopper's open click is settled; None when there is none.
+
+        Args:
+            offer_id: the offer clicked on.
+            shopper: who clicked.
+            registered: what Redis has in the register for the shopper.
+            now_ms: Redis time before the register was read.
+        """
+        latest = max(int(registered or 0), self._unregistered.get((offer_id, shopper), 0))
+        return latest if latest >= now_ms else None

@@ -1,0 +1,104 @@
+"""Asking sentinels which Redis is the primary, and how many replicas could take its place.
+
+All are asked at once and the newest configuration counts: a sentinel that was cut off from the others goes on
+naming the primary it knew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import hiredis
+
+from gateway.errors import NotSent
+from gateway.redis_url import SentinelPlace
+from gateway.resp import pack
+
+ANSWER_WITHIN_S = 0.5
+OTHERS_WITHIN_S = 0.1
+"""How long after the first answer the other sentinels are waited for."""
+
+_GONE = {"s_down", "o_down", "disconnected"}
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What the sentinels say. `promotable`: replicas that could become primary now."""
+
+    primary: tuple[str, int]
+    promotable: int
+    config_epoch: int
+
+
+async def survey(place: SentinelPlace) -> Survey:
+    """Ask every sentinel.
+
+    Raises:
+        NotSent: none of them answers, or none knows the service.
+    """
+    asking = [asyncio.ensure_future(_ask_one(place, *address)) for address in place.sentinels]
+    try:
+        await asyncio.wait(asking, timeout=ANSWER_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
+        if not all(each.done() for each in asking):
+            found = any(each.done() and each.exception() is None for each in asking)
+            await asyncio.wait(asking, timeout=OTHERS_WITHIN_S if found else ANSWER_WITHIN_S)
+    finally:
+        for each in asking:
+            each.cancel()
+    # Retrieve every exception, so that none is reported as forgotten.
+    told = [each.result() for each in asking if each.done() and not each.cancelled() and each.exception() is None]
+    if not told:
+        raise NotSent("no sentinel answers")
+    known = [each for each in told if each is not None]
+    if not known:
+        raise NotSent(f"no sentinel knows a service named {place.service}")
+    newest = max(each.config_epoch for each in known)
+    views = [each for each in known if each.config_epoch == newest]
+    return Survey(views[0].primary, max(view.promotable for view in views), newest)
+
+
+async def _ask_one(place: SentinelPlace, host: str, port: int) -> Survey | None:
+    """One sentinel's view, or None when it does not know the service."""
+    commands: list[tuple[str, ...]] = []
+    if place.sentinel_password:
+        user = (place.sentinel_username,) if place.sentinel_username else ()
+        commands.append(("AUTH", *user, place.sentinel_password))
+    commands += [("SENTINEL", what, place.service) for what in ("GET-MASTER-ADDR-BY-NAME", "MASTER", "REPLICAS")]
+    *_, address, primary, replicas = await _exchange(host, port, commands)
+    if address is None or isinstance(primary, hiredis.ReplyError):
+        return None
+    if isinstance(address, hiredis.ReplyError):
+        raise NotSent(f"a sentinel refuses to answer: {address}")
+    views = [_fields(each) for each in replicas]
+    return Survey(
+        primary=(address[0].decode(), int(address[1])),
+        promotable=sum(
+            int(view["slave-priority"]) > 0 and not _GONE & set(view["flags"].split(",")) for view in views
+        ),
+        config_epoch=int(_fields(primary)["config-epoch"]),
+    )
+
+
+async def _exchange(host: str, port: int, commands: list[tuple[str, ...]]) -> list[Any]:
+    """Send commands over a connection of their own and read as many replies."""
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        writer.write(b"".join(pack(*command) for command in commands))
+        parser = hiredis.Reader()
+        replies: list[Any] = []
+        while len(replies) < len(commands):
+            data = await reader.read(65536)
+            if not data:
+                raise NotSent("a sentinel closed the connection")
+            parser.feed(data)
+            while (reply := parser.gets()) is not False:
+                replies.append(reply)
+        return replies
+    finally:
+        writer.transport.abort()
+
+
+def _fields(flat: list[bytes]) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in zip(flat[::2], flat[1::2], strict=True)}
