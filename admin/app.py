@@ -20,6 +20,7 @@ from admin.audit import routes as audit
 from admin.campaigns import routes as campaigns
 from admin.campaigns.publisher import Publisher
 from admin.catalog import routes as catalog
+from admin.fence import Fence
 from admin.orders import routes as orders
 from admin.orders import shopping
 from admin.payments import routes as payments
@@ -89,7 +90,7 @@ def create_app(settings: Settings) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncIterator[State]:
         resources = Resources.open(settings)
         publisher = Publisher(resources)
-        rounds = (publisher, FollowUp(resources), Reminding(resources))
+        rounds = (publisher, Fence(resources), FollowUp(resources), Reminding(resources))
         for each in rounds:
             each.start()
         try:
