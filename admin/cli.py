@@ -61,6 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("--level", type=_whole, default=0, metavar="N", help="membership level (%(default)s)")
     token.add_argument("--ttl", type=_positive, default=TOKEN_TTL_S, metavar="S", help="seconds (%(default)s)")
 
+    erase = _command(commands, "erase", _erase, "erase a shopper's personal data; orders stay under a pseudonym")
+    erase.add_argument("--shopper", required=True, metavar="ID", help="shopper id, as in the token's sub")
+
     _command(commands, "migrate", _migrate, "bring the database to the newest schema")
     return parser
 
@@ -128,6 +131,13 @@ def _token(chosen: argparse.Namespace) -> int:
     verifier = tokens.TokenVerifier(settings.token_secret, token_max_bytes=settings.token_max_bytes, cache_max=1)
     verifier.verify(f"Bearer {text}".encode(), time.time())
     print(text)
+    return 0
+
+
+def _erase(chosen: argparse.Namespace) -> int:
+    from admin.privacy import erasing
+
+    print(erasing.run(Settings.from_env(), chosen.shopper))
     return 0
 
 

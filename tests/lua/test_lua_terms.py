@@ -232,6 +232,23 @@ def test_noted_and_stale_when_unpaid_units_may_come_back(sale: Sale, redis: Redi
     assert not redis.exists(keys.offer(f"{sale.id}-gone"))
 
 
+def test_nothing_running_and_renamed_a_buyers_record(sale: Sale, redis: Redis) -> None:
+    def rename(shopper: str) -> str:
+        named = {name: sale.named()[name] for name in ("offer", "buyers")}
+        return str(call(redis, "rename_buyer", named, {"shopper": shopper, "pseudonym": f"not {shopper}"})[0])
+
+    ticket = sale.admit("amy").ticket()
+    assert rename("bob") == "NOTHING"
+    assert rename("amy") == "RUNNING"
+    assert sale.admit("amy").letters == "A"
+    sale.set_terms(version=2, state="terminated")
+    sequence = sale.number("sequence")
+    assert rename("amy") == "RENAMED"
+    assert (sale.admit("amy").letters, sale.admit("not amy").ticket()) == ("E", ticket)
+    assert sale.number("sequence") == sequence + 1
+    assert rename("amy") == "NOTHING"
+
+
 def test_every_command_has_tests_of_its_words() -> None:
     # Given a new word, this list and a test named after it come with it.
     assert {name: set(scripts.load(name).words) for name in scripts.names()} == {
@@ -244,6 +261,7 @@ def test_every_command_has_tests_of_its_words() -> None:
         "remind": {"GIVEN"},
         "restore_offer": {"RESTORED", "NEWER", "INCOMPLETE"},
         "remove_offer": {"REMOVED", "MISSING", "SOLD"},
+        "rename_buyer": {"RENAMED", "NOTHING", "RUNNING"},
         "set_offer": {"CREATED", "UPDATED", "UNCHANGED", "MISSING"},
         "settle": {"SETTLED"},
     }

@@ -1,0 +1,1 @@
+"""What shoppers may have erased."""
