@@ -7,6 +7,7 @@
     ├── Malformed               not even readable: syntax, header or encoding
     ├── TooLarge                a body over the limit
     ├── Unauthenticated         no key, or a wrong one
+    │   └── BadSignature        a callback that its provider has not signed, or not just now
     ├── NotFound                there is no such thing
     ├── WrongMethod             the path exists, the method does not
     ├── PaymentRefused          the provider does not take the money
@@ -82,6 +83,12 @@ class Unauthenticated(AdminError):
     """There is no key, or it is not one of ours."""
 
     code = "unauthenticated"
+
+
+class BadSignature(Unauthenticated):
+    """A callback is not genuine, or so old that it may be a replay."""
+
+    code = "bad_signature"
 
 
 class NotFound(AdminError):

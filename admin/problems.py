@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from admin.errors import (
     AdminError,
+    BadSignature,
     Conflict,
     Deferred,
     Invalid,
@@ -41,6 +42,7 @@ STATUS: dict[type[AdminError], int] = {
     Malformed: 400,
     TooLarge: 413,
     Unauthenticated: 401,
+    BadSignature: 401,
     NotFound: 404,
     WrongMethod: 405,
     PaymentRefused: 402,

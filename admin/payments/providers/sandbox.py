@@ -47,7 +47,7 @@ class Sandbox:
     name = "sandbox"
 
     def __init__(self, secrets: Sequence[bytes]) -> None:
-        self._signer = CallbackSigner(secrets, self.name)
+        self._signer = CallbackSigner(secrets)
 
     def plan(self, wish: str | None, expire_at_ms: int) -> dict[str, Any]:
         """What it was told to do, and when its callback is due."""

@@ -9,7 +9,7 @@ import hmac
 import re
 from collections.abc import Sequence
 
-from admin.errors import Unauthenticated
+from admin.errors import BadSignature
 from gateway.crypto import derive_key
 
 HEADER = "X-Seckill-Signature"
@@ -19,18 +19,11 @@ AGE_MAX_S = 300
 _FORM = re.compile(r"t=(\d{1,12}),v1=([0-9a-f]{64})", re.ASCII)
 
 
-class BadSignature(Unauthenticated):
-    """A callback is not genuine, or so old that it may be a replay."""
-
-    code = "bad_signature"
-
-
 class CallbackSigner:
-    """Signs and verifies callbacks of one provider."""
+    """Signs and verifies callbacks."""
 
-    def __init__(self, secrets: Sequence[bytes], provider: str) -> None:
-        # A key for each provider: what one may say, another may not.
-        self._keys = tuple(derive_key(secret, f"webhooks {provider}") for secret in secrets)
+    def __init__(self, secrets: Sequence[bytes]) -> None:
+        self._keys = tuple(derive_key(secret, "webhooks") for secret in secrets)
 
     def sign(self, body: bytes, now_s: int) -> str:
         """The value of the header for a body sent at an instant (epoch seconds)."""
