@@ -132,17 +132,6 @@ local function take_units(quantity)
   return table.concat(units, '.')
 end
 
-local function free_slots(taken, quantity)
-  local slots, slot = {}, 1
-  while #slots < quantity do
-    if not taken[slot] then
-      slots[#slots + 1] = slot
-    end
-    slot = slot + 1
-  end
-  return table.concat(slots, '.')
-end
-
 local letters, reply = {}, {'DECIDED', now, 0, 0, 0, ''}
 local changed, counted, winners = {}, {}, {}
 local changed_shoppers, issued, any_counted = {}, 0, false

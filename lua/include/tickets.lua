@@ -13,6 +13,18 @@ local function held_slots(record)
   return count, slots
 end
 
+-- free_slots(taken, quantity) -> string: the lowest slots that a buyer's units may take, joined.
+local function free_slots(taken, quantity)
+  local slots, slot = {}, 1
+  while #slots < quantity do
+    if not taken[slot] then
+      slots[#slots + 1] = slot
+    end
+    slot = slot + 1
+  end
+  return table.concat(slots, '.')
+end
+
 -- ticket_of_key(record, key) -> ticket or nil, quantity: what an earlier click with the same key won.
 local function ticket_of_key(record, key)
   for ticket in string.gmatch(record, '[^|]+') do

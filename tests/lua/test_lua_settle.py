@@ -58,6 +58,30 @@ def test_an_entry_settled_twice_counts_once(entries: Any) -> None:
     assert settle(client, (ids[0], 3, dead)) == ["SETTLED", 0, 0, 0]
 
 
+def test_a_letter_of_an_unknown_entry_is_filed_once(entries: Any) -> None:
+    """Given a writer that slept while Redis lost its entry, then its winner is not dropped."""
+    client, _ = entries
+    dead = [("amy", "ticket", "noon-kettle", 1, "a reason")]
+    assert settle(client, ("1-1", 3, dead)) == ["SETTLED", 0, 0, 1]
+    assert settle(client, ("1-1", 3, dead), ("1-2", 1, dead)) == ["SETTLED", 0, 0, 0]
+    assert totals(client) == {"committed": 0, "dead": 1}
+    [(_, letter)] = client.xrange(keys.dead(0))
+    assert (letter[b"shopper"], letter[b"ticket"], letter[b"reason"]) == (b"amy", b"ticket", b"a reason")
+
+
+def test_winners_that_differ_in_anything_are_filed_each(entries: Any) -> None:
+    client, ids = entries
+    dead = [(shopper, ticket, offer, 1, "a reason") for shopper in "ab" for ticket in "tu" for offer in "xy"]
+    assert settle(client, (ids[0], 8, dead)) == ["SETTLED", 1, 8, 8]
+
+
+def test_unreadable_entries_with_equal_content_are_filed_each(entries: Any) -> None:
+    client, ids = entries
+    dead = [("", "garbage", "", "", "unreadable")]
+    assert settle(client, (ids[0], 1, dead), (ids[1], 1, dead)) == ["SETTLED", 2, 2, 2]
+    assert settle(client, (ids[0], 1, dead)) == ["SETTLED", 0, 0, 0]
+
+
 def test_an_unknown_entry_counts_nothing(entries: Any) -> None:
     client, _ = entries
     assert settle(client, ("1-1", 3, [])) == ["SETTLED", 0, 0, 0]

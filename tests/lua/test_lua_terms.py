@@ -262,6 +262,7 @@ def test_every_command_has_tests_of_its_words() -> None:
         "restore_offer": {"RESTORED", "NEWER", "INCOMPLETE"},
         "remove_offer": {"REMOVED", "MISSING", "SOLD"},
         "rename_buyer": {"RENAMED", "NOTHING", "RUNNING"},
+        "seat": {"SEATED", "REPEATED", "TAKEN", "TOO_FEW", "OVER_LIMIT", "FENCED", "STALE", "MISSING"},
         "set_offer": {"CREATED", "UPDATED", "UNCHANGED", "MISSING"},
         "settle": {"SETTLED"},
     }
