@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, exists, func, or_, select, update
 
 from admin.campaigns.tables import campaign_items, campaigns
 from admin.catalog import service as catalog
 from admin.resources import Resources
 from gateway import offers as published
 from gateway.orders.database import now_ms, reading, writing
-from gateway.orders.tables import offers, order_units, orders
+from gateway.orders.tables import offers, order_units, orders, stock_operations, unit_releases
 
 GRACE_MS = 2000
 """How long after its end an offer is left alone, for clocks that differ and batches still under way."""
@@ -54,26 +54,51 @@ def settle(resources: Resources, due_item: Due) -> None:
     Raises:
         RedisError: Redis cannot be reached.
     """
-    found = published.read(resources.redis, due_item.id)
-    if found is None:
-        return
-    item = campaign_items.c.campaign == due_item.campaign, campaign_items.c.sku == due_item.sku
+    # No row is locked while Redis does not even answer.
+    run_id = published.run_id(resources.redis)
     with writing(resources.engine) as connection:
-        returned = connection.execute(
-            select(campaign_items.c.returned).where(*item).with_for_update()
-        ).scalar_one_or_none()
-        if returned is None:
+        item = _lock(connection, due_item)
+        if item is None or _exists(connection, stock_operations, due_item, stock_operations.c.state == "pending"):
             return
-        unpaid = exists().where(orders.c.offer == due_item.id, orders.c.status == "pending")
-        # Paid back and not sold again: such a unit stays with its ticket in Redis.
-        written = select(func.count()).where(order_units.c.offer == due_item.id, ~order_units.c.released)
-        # Fewer units written than held: some winners are still on their way to the ledger.
-        final = (
-            not connection.execute(select(unpaid)).scalar_one()
-            and connection.execute(written).scalar_one() == found.held
-        )
-        if found.left > returned:
-            catalog.give_back(connection, {due_item.sku: found.left - returned})
+        # Only now: a cut that was recorded in time has been taken from what is left, and no other can follow.
+        found = published.read(resources.redis, due_item.id)
+        if found is None or (found.run_id, found.epoch) != (run_id, item.epoch):
+            # What a Redis holds that nobody has checked may be older than what it has sold.
+            return
+        if found.left > item.returned:
+            catalog.give_back(connection, {due_item.sku: found.left - item.returned})
         connection.execute(
-            update(campaign_items).where(*item).values(returned=max(found.left, returned), settled=final)
+            update(campaign_items)
+            .where(*_is(due_item))
+            .values(returned=max(found.left, item.returned), settled=_final(connection, due_item, found.held))
         )
+
+
+def _is(due_item: Due) -> tuple[ColumnElement[bool], ...]:
+    return campaign_items.c.campaign == due_item.campaign, campaign_items.c.sku == due_item.sku
+
+
+def _lock(connection: Connection, due_item: Due) -> Any:
+    return connection.execute(
+        select(campaign_items.c.returned, offers.c.epoch)
+        .join(offers, offers.c.id == due_item.id)
+        .where(*_is(due_item))
+        .with_for_update(of=campaign_items)
+    ).one_or_none()
+
+
+def _exists(connection: Connection, table: Table, due_item: Due, *holds: ColumnElement[bool]) -> bool:
+    statement = select(exists().where(table.c.offer == due_item.id, *holds))
+    return bool(connection.execute(statement).scalar_one())
+
+
+def _final(connection: Connection, due_item: Due, held: int) -> bool:
+    """Whether nothing can come back any more but by a refund, which opens the item again."""
+    if _exists(connection, orders, due_item, orders.c.status == "pending") or _exists(
+        connection, unit_releases, due_item, unit_releases.c.done_at_ms.is_(None)
+    ):
+        return False
+    # Paid back and not sold again: such a unit stays with its ticket in Redis.
+    written = select(func.count()).where(order_units.c.offer == due_item.id, ~order_units.c.released)
+    # Fewer units written than held: some winners are still on their way to the ledger.
+    return bool(connection.execute(written).scalar_one() == held)

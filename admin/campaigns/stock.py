@@ -191,13 +191,10 @@ def apply(resources: Resources, operation_id: str) -> Row[Any]:
 
 
 def _cut(connection: Connection, row: Row[Any]) -> None:
-    offer = connection.execute(
-        update(offers)
-        .where(offers.c.id == row.offer)
-        .values(stock=offers.c.stock + row.delta)
-        .returning(offers.c.sku)
-    ).one()
-    catalog.give_back(connection, {offer.sku: -row.delta})
+    # The product before the offer, as everywhere: two transactions that want both cannot wait for each other.
+    sku = connection.execute(select(offers.c.sku).where(offers.c.id == row.offer)).scalar_one()
+    catalog.give_back(connection, {sku: -row.delta})
+    connection.execute(update(offers).where(offers.c.id == row.offer).values(stock=offers.c.stock + row.delta))
 
 
 def _settle(connection: Connection, row: Row[Any], **values: Any) -> None:
