@@ -1,6 +1,7 @@
 """Writing down what providers say: money that arrived pays its order once, or goes back.
 
-Locks are taken in one order everywhere: the order, its payments, its units, the campaign's item, the product.
+Locks are taken in one order everywhere: the order, its payments, the campaign's item, the product, the offer, the
+units.
 """
 
 from __future__ import annotations

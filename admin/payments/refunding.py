@@ -110,23 +110,20 @@ def _finish(resources: Resources, refund: Row[Any]) -> None:
 
 def _let_go(connection: Connection, order: Row[Any], refund: Row[Any], now: int) -> None:
     """The order no longer holds what was paid back."""
-    held = (
-        order_units.c.order_no == order.order_no,
-        order_units.c.unit.in_(refund.units),
-        order_units.c.active,
-    )
-    let_go = connection.execute(update(order_units).where(*held).values(active=False)).rowcount
-    assert let_go == len(refund.units), f"refund {refund.id} names units that {order.order_no} does not hold"
+    these = order_units.c.order_no == order.order_no, order_units.c.unit.in_(refund.units), order_units.c.active
+    count = connection.execute(select(func.count()).where(*these)).scalar_one()
+    assert count == len(refund.units), f"refund {refund.id} names units that {order.order_no} does not hold"
     if not refund.restock:
+        connection.execute(update(order_units).where(*these).values(active=False))
         return
-    releases.request(connection, order.order_no, order.offer, order.shopper, refund.units, at_ms=now)
     # Units that nobody buys must go back to the product again after the end.
     connection.execute(
         update(campaign_items)
         .where(campaign_items.c.campaign == order.campaign, campaign_items.c.sku == order.sku)
         .values(settled=False)
     )
-    catalog.take_in(connection, order.sku, let_go)
+    catalog.take_in(connection, order.sku, count)
+    releases.request(connection, order.order_no, order.offer, order.shopper, refund.units, at_ms=now)
 
 
 def origin(connection: Connection, order_no: str) -> str:

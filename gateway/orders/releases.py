@@ -57,6 +57,8 @@ def request(
     connection: Connection, order_no: str, offer: str, shopper: str, units: Sequence[int], *, at_ms: int
 ) -> None:
     """Give units of an order up for sale again, in the transaction that decides it. `at_ms` is database time."""
+    # Recovery takes the offer exclusively, so it sees all of this or nothing.
+    connection.execute(select(tables.offers.c.id).where(tables.offers.c.id == offer).with_for_update(read=True))
     connection.execute(
         update(order_units)
         .where(order_units.c.order_no == order_no, order_units.c.unit.in_(units))
