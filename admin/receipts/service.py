@@ -16,7 +16,7 @@ from gateway import keys
 from gateway import offers as published
 from gateway.errors import ReceiptError
 from gateway.orders.database import reading
-from gateway.orders.message import Ticket
+from gateway.orders.message import tickets_of
 from gateway.orders.tables import offers, order_units, orders
 from gateway.receipts import RECEIPT_MAX_BYTES
 
@@ -137,8 +137,7 @@ def in_redis(resources: Resources, won: Won) -> bool:
     if offer is None:
         return False
     record: Any = resources.redis.hget(keys.buyers(won.offer, offer.epoch), won.shopper)
-    tickets = (record or b"").split(b"|")
-    return any(Ticket.parse(each).order_no == won.order_no for each in tickets if each)
+    return any(each.order_no == won.order_no for each in tickets_of(record))
 
 
 def units_free(connection: Connection, offer: str, units: Sequence[int]) -> bool:
