@@ -21,6 +21,7 @@ from gateway.orders.database import reading
 from gateway.orders.tables import ACTIVE_STATES, order_units, orders
 
 PAID = ("paid", "shipped", "completed", "refunding")
+UNPAID = ("expired", "cancelled")
 OUTCOMES = (
     "won",
     "already_won",
@@ -47,7 +48,8 @@ class ReportFormat(Query):
 class OfferReport(BaseModel):
     """Figures of one offer, or of all together.
 
-    Units: `sold` ever, `left` to sell, `held` by shoppers now, `paid` of those held, `expired` given back unpaid.
+    Units: `sold` ever, `left` to sell, `held` by shoppers now (or refunded and not to be sold again), `paid` of
+    those held, `expired` given back unpaid.
     Money: `gmv` of orders that are paid or may still be; `given_away` below the base price on those.
     """
 
@@ -160,13 +162,15 @@ def _sums(code: str) -> Any:
 
 
 def _units(code: str) -> Any:
-    active, paid = order_units.c.active, orders.c.status.in_(PAID)
+    active, released, paid = order_units.c.active, order_units.c.released, orders.c.status.in_(PAID)
     return (
         select(
             order_units.c.offer,
-            func.sum(case((active, 1), else_=0)).label("held"),
+            # Paid back and not sold again: such a unit stays with its ticket in Redis.
+            func.sum(case((released, 0), else_=1)).label("held"),
             func.sum(case((and_(active, paid), 1), else_=0)).label("paid"),
-            func.sum(case((active, 0), else_=1)).label("released"),
+            func.sum(case((released, 1), else_=0)).label("released"),
+            func.sum(case((and_(released, orders.c.status.in_(UNPAID)), 1), else_=0)).label("expired"),
         )
         .join(orders, orders.c.order_no == order_units.c.order_no)
         .where(orders.c.campaign == code)
@@ -222,7 +226,7 @@ def _line(
         left=stock - held,
         held=held,
         paid=int(units.paid) if units is not None else 0,
-        expired=released,
+        expired=int(units.expired) if units is not None else 0,
         orders=sums.orders if sums is not None else 0,
         units=int(sums.units) if sums is not None else 0,
         gmv=gmv,

@@ -7,11 +7,13 @@ import io
 from dataclasses import replace
 
 import orjson
+from buying import Shopper, expire, row, win
 from sidecar import Api, Shop, fields_of
 
 from admin.campaigns import report
 from admin.resources import Resources
 from gateway import keys
+from gateway.orders import releases
 
 
 def test_orders_are_shown_with_the_units_they_hold(api: Api, shop: Shop) -> None:
@@ -74,6 +76,22 @@ def test_a_report_adds_up(api: Api, shop: Shop) -> None:
     assert regular
     api.get("/campaigns/none/report", 404)
     assert fields_of(api.get(f"/campaigns/{campaign.code}/report?format=xml", 422)) == {"format": "not_one_of"}
+
+
+def test_units_that_came_back_are_counted_once(api: Api, shop: Shop, broken_redis: Resources) -> None:
+    campaign = shop.campaign()
+    offer = campaign.items[0].offer
+    kept, restocked, expired = (win(shop, offer, name) for name in ("ann", "bob", "cleo"))
+    for order_no, restock in ((kept, False), (restocked, True)):
+        Shopper(api, row(shop, order_no).shopper).post(f"/{order_no}/pay")
+        api.post(f"/orders/{order_no}/refund", {"restock": restock})
+    expire(shop, expired)
+    releases.apply_waiting(shop.resources.engine, shop.resources.redis, lease_ms=1)
+    for resources in (shop.resources, broken_redis):
+        total = report.make(resources, campaign.code).total
+        # A unit that was paid back and is not sold again is still with its ticket.
+        assert (total.stock, total.left, total.held, total.paid) == (100, 99, 1, 0)
+        assert (total.sold, total.expired) == (3, 1)
 
 
 def test_without_redis_the_ledger_speaks(shop: Shop, broken_redis: Resources) -> None:
