@@ -40,6 +40,10 @@ class Input(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
+class Nothing(Input):
+    """An empty object; the body may be left out."""
+
+
 class Query(BaseModel):
     """Base of every set of query parameters; unknown ones are refused."""
 

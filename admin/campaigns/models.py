@@ -83,10 +83,6 @@ class CampaignPage(BaseModel):
     next: str | None
 
 
-class Nothing(Input):
-    """An empty object; the body may be left out."""
-
-
 class TerminateInput(Input):
     """How to stop for good."""
 

@@ -11,13 +11,13 @@ from admin.campaigns.models import (
     CampaignFilter,
     CampaignPage,
     CopyInput,
-    Nothing,
     Removed,
     StockInput,
     StockReply,
     TerminateInput,
 )
 from admin.campaigns.report import Report, ReportFormat
+from admin.inputs import Nothing
 from admin.promotions import registry
 from admin.promotions.types.seckill import SeckillItem
 from admin.routing import Body, Call, Endpoint

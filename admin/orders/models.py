@@ -48,10 +48,6 @@ class Shipment(Input):
     tracking_no: Annotated[str, Field(min_length=1, max_length=80), ONE_LINE]
 
 
-class Nothing(Input):
-    """An empty object."""
-
-
 class Refund(BaseModel):
     """Money on its way back, or back.
 

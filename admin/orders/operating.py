@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from admin.audit import service as audit
+from admin.inputs import Nothing
 from admin.orders import cancelling, views
-from admin.orders.models import Nothing, OrderInFull, Shipment
+from admin.orders.models import OrderInFull, Shipment
 from admin.orders.ownership import wrong_state
 from admin.orders.releasing import back_on_sale
 from admin.orders.views import by_operator

@@ -7,9 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from admin.inputs import Nothing
 from admin.orders import dead_letters, operating, views
 from admin.orders.dead_letters import DeadLetterPage
-from admin.orders.models import Nothing, OrderFilter, OrderInFull, OrderPage, Shipment
+from admin.orders.models import OrderFilter, OrderInFull, OrderPage, Shipment
 from admin.paging import Page
 from admin.payments.refund_requests import RefundDecision
 from admin.routing import Body, Call, Endpoint

@@ -5,8 +5,9 @@ from __future__ import annotations
 from sqlalchemy import update
 from starlette.responses import Response
 
+from admin.inputs import Nothing
 from admin.orders import cancelling, views
-from admin.orders.models import Address, MyOrders, Nothing, OrderInFull, OrderPage
+from admin.orders.models import Address, MyOrders, OrderInFull, OrderPage
 from admin.orders.ownership import RECEIPT_HEADER, own, wrong_state
 from admin.orders.releasing import back_on_sale
 from admin.payments import paying, refund_requests, refunding
@@ -117,7 +118,7 @@ ENDPOINTS = (
         _pay,
         OrderInFull,
         also=(202,),
-        body=Body((PayInput,), {"at_once": {}, "again": {}}, optional=True),
+        body=Body((PayInput,), {"at_once": {}, "twice": {"sandbox": "twice"}}, optional=True),
         problems=(402, 404, 409),
         caller="shopper",
         headers=RECEIPT_HEADER,

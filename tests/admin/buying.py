@@ -26,12 +26,12 @@ class Shopper:
 
     def __init__(self, api: Api, name: str = ANN) -> None:
         self._api = api
-        self._token = mint(TOKEN_SECRET.encode(), name, ttl_s=3600)
+        self.token = mint(TOKEN_SECRET.encode(), name, ttl_s=3600)
 
     def send(self, method: str, path: str, body: Any = None, **about: Any) -> httpx.Response:
         if body is not None:
             about["json"] = body
-        return self._api.send(method, f"/api/orders{path}", key=self._token, **about)
+        return self._api.send(method, f"/api/orders{path}", key=self.token, **about)
 
     def ask(self, method: str, path: str, body: Any = None, status: int = 200, **about: Any) -> Any:
         reply = self.send(method, path, body, **about)
