@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, and_, case, distinct, exists, func, sele
 from admin.campaigns.states import State
 from admin.campaigns.stored import Stored, load
 from admin.inputs import Query
+from admin.payments.tables import refunds
 from admin.resources import Resources
 from gateway import offers as published
 from gateway.orders.database import reading
@@ -72,7 +73,7 @@ class OfferReport(BaseModel):
 
 
 class Refunds(BaseModel):
-    """Refunds of the campaign's orders."""
+    """Money that went back for the campaign's orders; what came too late and never paid for one is not in it."""
 
     count: int
     amount: int
@@ -107,9 +108,9 @@ def make(resources: Resources, code: str) -> Report:
         units = {row.offer: row for row in connection.execute(_units(code))}
         newcomers = _new_customers(connection, code)
         refunded = connection.execute(
-            select(func.count(), func.coalesce(func.sum(orders.c.total), 0)).where(
-                orders.c.campaign == code, orders.c.status == "refunded"
-            )
+            select(func.count(), func.coalesce(func.sum(refunds.c.amount), 0))
+            .join(orders, orders.c.order_no == refunds.c.order_no)
+            .where(orders.c.campaign == code, refunds.c.state == "settled", refunds.c.reason == "asked")
         ).one()
     live = True
     lines = []

@@ -9,6 +9,8 @@ from sidecar import Api, Shop, click
 from sqlalchemy import select, update
 
 from admin.catalog.tables import products
+from admin.payments import booking
+from admin.payments.providers import registry
 from admin.payments.tables import payments, refunds
 from gateway import keys
 from gateway.orders import expiry
@@ -115,6 +117,12 @@ def bring(shop: Shop, api: Api, order_no: str, state: str) -> None:
         case "refunding" | "refunded":
             ann.post(f"/{order_no}/refund")
     assert row(shop, order_no).status == state
+
+
+def begin(shop: Shop, order_no: str) -> Any:
+    """A payment that the provider has not been asked about."""
+    with writing(shop.resources.engine) as connection:
+        return booking.begin(connection, row(shop, order_no), registry.chosen(shop.resources), None)
 
 
 def win(shop: Shop, offer: str, shopper: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from anyio.from_thread import BlockingPortal
-from buying import ANN, BOB, Shopper, an_order, expire, goods, money, row, run_out, units_of
+from buying import ANN, BOB, Shopper, an_order, begin, expire, goods, money, row, run_out, units_of
 from sidecar import Api, Shop, fields_of
 from sqlalchemy import delete, select, update
 
@@ -236,8 +236,7 @@ def test_a_refund_that_the_provider_did_not_answer_is_sent_again(
 
 def test_a_payment_that_crashed_on_an_order_cancelled_since_goes_back(shop: Shop, api: Api) -> None:
     order_no = an_order(shop)
-    with writing(shop.resources.engine) as connection:
-        payment = booking.begin(connection, row(shop, order_no), registry.chosen(shop.resources), None)
+    payment = begin(shop, order_no)
     Shopper(api).post(f"/{order_no}/cancel")
     # Whoever hears of the money first: both write it down once.
     for _ in range(2):

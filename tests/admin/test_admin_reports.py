@@ -7,10 +7,12 @@ import io
 from dataclasses import replace
 
 import orjson
-from buying import Shopper, expire, row, win
+from buying import ANN, BOB, Shopper, begin, bring, expire, money, row, win
 from sidecar import Api, Shop, fields_of
 
 from admin.campaigns import report
+from admin.payments import booking
+from admin.payments.providers.interface import Standing
 from admin.resources import Resources
 from gateway import keys
 from gateway.orders import releases
@@ -92,6 +94,25 @@ def test_units_that_came_back_are_counted_once(api: Api, shop: Shop, broken_redi
         # A unit that was paid back and is not sold again is still with its ticket.
         assert (total.stock, total.left, total.held, total.paid) == (100, 99, 1, 0)
         assert (total.sold, total.expired) == (3, 1)
+
+
+def test_refunds_are_what_went_back(api: Api, shop: Shop) -> None:
+    campaign = shop.campaign()
+    offer = campaign.items[0].offer
+    order_no, late = shop.order(offer, shopper=ANN, quantity=3), shop.order(offer, shopper=BOB)
+    ann = Shopper(api, ANN)
+    ann.post(f"/{order_no}/pay")
+    for quantity in (1, 2):
+        ann.post(f"/{order_no}/refund", {"lines": [{"line": 1, "quantity": quantity}]})
+    # Money that came too late never was the campaign's.
+    payment = begin(shop, late)
+    expire(shop, late)
+    booking.book(shop.resources, payment, Standing("settled", "r"))
+    assert money(shop, late) == (9900, 9900)
+    # Neither is what an operator has not agreed to.
+    asked = shop.order(offer, shopper="cleo")
+    bring(shop, api, asked, "refunding")
+    assert api.get(f"/campaigns/{campaign.code}/report")["refunds"] == {"count": 2, "amount": 3 * 9900}
 
 
 def test_without_redis_the_ledger_speaks(shop: Shop, broken_redis: Resources) -> None:
