@@ -85,7 +85,7 @@ class Connections:
         if remedy is Remedy.RECONNECT:
             self.wire.retire(error)
         else:
-            self._refusal = error
+            self._refusal = error.partition(" script: ")[0]
             self._alarm()
 
     async def confirmed(self, since_s: float, within_s: float) -> bool:

@@ -11,10 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgpack
-from redis import Redis
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
-from gateway import keys, offers, scripts
+from gateway import keys, offers, scripts, store
 from gateway.orders import tables
 from gateway.orders.fence import FenceWatcher
 from gateway.orders.ledger import Ledger
@@ -32,7 +31,7 @@ class Shop:
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self.settings = settings
         self.engine = engine
-        self.redis = Redis.from_url(settings.redis_url)
+        self.redis = store.connect(settings.redis_url)
         self._order_numbers = 0
         self._processes: list[subprocess.Popen[str]] = []
 
