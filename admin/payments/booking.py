@@ -67,13 +67,15 @@ def enter(connection: Connection, payment: Row[Any], standing: Standing) -> str 
     Returns:
         The refund to send after the commit, when the order could not take the money.
     """
+    if standing.state == "waiting":
+        return None
     order = views.find(connection, payment.order_no, lock=True)
     now = now_ms(connection)
     if standing.state == "refused":
         _turn(connection, payment, ("started",), state="refused", reference=standing.reference)
         return None
     # Money that arrives after a refusal is money all the same.
-    if standing.state == "waiting" or not _turn(
+    if not _turn(
         connection,
         payment,
         ("started", "refused"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Row, select, tuple_
@@ -10,13 +13,17 @@ from sqlalchemy import Row, select, tuple_
 from admin.payments import paying, refunding
 from admin.payments.tables import payments, refunds
 from admin.resources import Resources
-from admin.rounds import Rounds
+from admin.rounds import EXPECTED, Rounds
 from gateway.orders.database import now_ms, reading
 
 ASK_AGAIN_MS = 10_000
 """How long whoever began a payment or refund is left to finish it."""
+ASK_EVERY_S = 5.0
+"""How often providers are asked about payments and refunds that they have not decided."""
 ROUND_MAX = 200
 """Payments and refunds looked at in one round."""
+
+_log = logging.getLogger(__name__)
 
 
 class FollowUp(Rounds):
@@ -31,20 +38,40 @@ class FollowUp(Rounds):
         super().__init__()
         self._resources = resources
         self._after: tuple[int, str] = (0, "")
+        self._asking = False
+        self._asked_at = float("-inf")
+        self._puzzling: set[str] = set()
 
     def round(self) -> None:
         """Look at a batch of open payments and of open refunds."""
+        if self._after == (0, ""):
+            # Decided once for a whole pass over all payments, so that each gets its turn.
+            self._asking = time.monotonic() - self._asked_at >= ASK_EVERY_S
         waiting, now = self._waiting()
         for payment in waiting:
-            if self.stopping:
-                return
-            called = paying.deliver(self._resources, payment)
-            if not called and payment.created_at_ms <= now - ASK_AGAIN_MS:
-                paying.ask(self._resources, payment)
-        for refund in self._unsent():
-            if self.stopping:
-                return
-            refunding.send(self._resources, refund)
+            self._take(payment.id, partial(self._look_at, payment, now))
+        if self._asking:
+            self._asked_at = time.monotonic()
+            for refund in self._unsent():
+                self._take(refund, partial(refunding.send, self._resources, refund))
+
+    def _look_at(self, payment: Row[Any], now: int) -> None:
+        called = paying.deliver(self._resources, payment)
+        if not called and self._asking and payment.created_at_ms <= now - ASK_AGAIN_MS:
+            paying.ask(self._resources, payment)
+
+    def _take(self, name: str, step: Callable[[], object]) -> None:
+        """One that nobody understands does not keep the others back; it is told of once."""
+        if self.stopping:
+            return
+        try:
+            step()
+        except EXPECTED:
+            raise
+        except Exception:
+            if name not in self._puzzling:
+                _log.exception("%s waits for somebody to look at it", name)
+            self._puzzling.add(name)
 
     def _waiting(self) -> tuple[Sequence[Row[Any]], int]:
         """The next batch of payments without an answer, begun anew after the last, and database time."""

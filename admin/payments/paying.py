@@ -15,7 +15,7 @@ from admin.orders.models import OrderInFull
 from admin.orders.ownership import own, wrong_state
 from admin.payments import booking, webhook
 from admin.payments.providers import registry
-from admin.payments.providers.interface import Provider, ProviderAway, Standing
+from admin.payments.providers.interface import Provider, ProviderAway
 from admin.payments.providers.sandbox import Sandbox
 from admin.payments.tables import payments
 from admin.resources import Resources
@@ -71,8 +71,9 @@ def ask(resources: Resources, payment: Row[Any]) -> str:
         standing = registry.named(resources, payment.provider).charge(booking.as_asked(payment))
     except ProviderAway as error:
         _log.warning("payment %s will be asked about again: %s", payment.id, error)
-        standing = Standing("waiting")
-    booking.book(resources, payment, standing)
+        return "waiting"
+    if standing.state != "waiting":
+        booking.book(resources, payment, standing)
     return standing.state
 
 

@@ -198,11 +198,10 @@ def test_a_crash_between_provider_and_ledger_is_healed(
         Shopper(api).post(f"/{order_no}/pay", {}, 500)
     assert [each.state for each in attempts(shop, order_no)] == ["started"]
     # When the provider is asked again under the same id, the money is found, and it is one payment.
-    follow_up = FollowUp(shop.resources)
-    follow_up.round()
+    FollowUp(shop.resources).round()
     assert row(shop, order_no).status == "pending", "whoever began it has some time"
     make_old(shop, order_no)
-    follow_up.round()
+    FollowUp(shop.resources).round()
     assert row(shop, order_no).status == "paid"
     assert money(shop, order_no) == (9900, 0)
     assert len(attempts(shop, order_no)) == 1
@@ -262,6 +261,25 @@ def test_many_open_payments_are_all_looked_at(api: Api, shop: Shop, monkeypatch:
     for _ in range(3):
         rounds.round()
     assert [row(shop, each).status for each in made] == ["pending"] * 4 + ["paid"]
+
+
+def test_a_payment_that_nobody_understands_keeps_no_other_back(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    offer = shop.campaign().items[0].offer
+    odd, plain = (shop.order(offer, shopper=name) for name in (ANN, BOB))
+    begin(shop, odd)
+    with writing(shop.resources.engine) as connection:
+        connection.execute(update(payments).values(provider="gone"))
+    begin(shop, plain)
+    make_old(shop, odd)
+    make_old(shop, plain)
+    rounds = FollowUp(shop.resources)
+    for _ in range(2):
+        rounds.round()
+    assert [row(shop, each).status for each in (odd, plain)] == ["pending", "paid"]
+    told = [each for each in caplog.records if each.name == "admin.payments.follow_up"]
+    assert len(told) == 1
 
 
 def test_nobody_sees_or_changes_an_order_of_someone_else(api: Api, shop: Shop) -> None:
