@@ -62,6 +62,8 @@ class _Protocol(asyncio.Protocol):
             self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        # It may be lost before anybody has written on it, and a write on a closed transport raises.
+        self.transport = None
         self._lost(self)
         problem = OutcomeUnknown("the connection to Redis was lost before the answer came")
         while self.waiting:

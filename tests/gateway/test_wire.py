@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from gateway import wire as wire_module
 from gateway.admission.gate import Gate
@@ -376,3 +377,24 @@ def test_a_server_that_is_no_redis_is_tried_again_and_named(redis_server: RedisS
             await gate.stop()
 
     run(work())
+
+
+def test_a_connection_lost_in_the_moment_it_is_made_is_made_anew(redis_server: RedisServer) -> None:
+    async def work() -> None:
+        # Given a server whose first connections are gone before anything was written on them,
+        loop = asyncio.get_running_loop()
+        connect, made = loop.create_connection, []
+
+        async def lost_at_first(*given: Any, **options: Any) -> Any:
+            transport, protocol = await connect(*given, **options)
+            made.append(protocol)
+            if len(made) <= 2:
+                transport.abort()
+                await asyncio.sleep(0.01)
+            return transport, protocol
+
+        loop.create_connection = lost_at_first  # type: ignore[method-assign]
+        async with connected(redis_server.url):
+            assert len(made) == 3
+
+    uvloop.run(asyncio.wait_for(work(), 20))
