@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -15,6 +15,11 @@ class Held:
     slots: tuple[int, ...]
     price: int
     key: str
+
+    def without(self, units: set[int]) -> Held:
+        """What is left of it."""
+        kept = [pair for pair in zip(self.units, self.slots, strict=True) if pair[0] not in units]
+        return replace(self, units=tuple(unit for unit, _ in kept), slots=tuple(slot for _, slot in kept))
 
 
 @dataclass
@@ -125,12 +130,21 @@ class Model:
             setattr(self, name, value)
         return "UPDATED"
 
-    def give_back(self, shopper: str, index: int) -> tuple[int, ...]:
-        """Take one ticket away from a shopper; its units may be sold again."""
-        units = self.buyers[shopper].pop(index).units
+    def release(self, shopper: str, order_no: str, units: set[int], *, hold: bool) -> int:
+        """Take units out of an order's ticket and put them on sale again; how many the ticket held."""
+        tickets = self.buyers.get(shopper, [])
+        found = [
+            unit for ticket in tickets if ticket.order_no == order_no for unit in ticket.units if unit in units
+        ]
+        if not found:
+            return 0
+        kept = [ticket.without(units) if ticket.order_no == order_no else ticket for ticket in tickets]
+        self.buyers[shopper] = [ticket for ticket in kept if ticket.units]
         if not self.buyers[shopper]:
             del self.buyers[shopper]
-        self.freed = sorted([*self.freed, *units])
-        self.left += len(units)
+        if self.left == 0:
+            self.hold = "S" if hold else None
+        self.freed = sorted([*self.freed, *found])
+        self.left += len(found)
         self.sequence += 1
-        return units
+        return len(found)

@@ -51,6 +51,8 @@ class OfferMachine(RuleBasedStateMachine):
         self.model = Model(stock=stock, limit=limit, price=100)
         self.now_ms = redis_now_ms(self.client)
         self.streamed = 0
+        # Every order there ever was, with its shopper and ticket.
+        self.orders: dict[str, tuple[str, Held]] = {}
 
     @rule(batch=clicks, rate_limit=st.sampled_from([0, 0, 3, 6]))
     def click(self, batch: list[tuple[str, int, str, bool]], rate_limit: int) -> None:
@@ -80,6 +82,7 @@ class OfferMachine(RuleBasedStateMachine):
             if letter in "WA":
                 ticket = reply.ticket(index)
                 assert Held(ticket.order_no, ticket.units, ticket.slots, ticket.price, ticket.key) == detail
+                self.orders.setdefault(ticket.order_no, (shopper, detail))
             elif letter != "R":
                 assert said == detail
             self.streamed += letter == "W"
@@ -126,12 +129,19 @@ class OfferMachine(RuleBasedStateMachine):
         )
         self.sale.version = self.model.version
 
-    @precondition(lambda self: self.model.buyers)
-    @rule(data=st.data())
-    def give_back(self, data: st.DataObject) -> None:
-        shopper = data.draw(st.sampled_from(sorted(self.model.buyers)))
-        index = data.draw(st.integers(0, len(self.model.buyers[shopper]) - 1))
-        self.sale.free(*self.model.give_back(shopper, index))
+    @precondition(lambda self: self.orders)
+    @rule(data=st.data(), hold=st.booleans(), again=st.booleans())
+    def release(self, data: st.DataObject, hold: bool, again: bool) -> None:
+        """Give back some units of an order that there is or was, once or twice, also with another's name."""
+        order_no, (shopper, ticket) = data.draw(st.sampled_from(sorted(self.orders.items())))
+        shopper = data.draw(st.sampled_from([shopper, shopper, shopper, SHOPPERS[0]]))
+        units = data.draw(st.sets(st.sampled_from(ticket.units), min_size=1)) | data.draw(st.sets(st.just(1)))
+        for _ in range(1 + again):
+            reply = self.sale.release(shopper, order_no, *units, lease_ms=FOREVER_MS if hold else 0)
+            released = self.model.release(shopper, order_no, units, hold=hold)
+            assert reply[0] == ("RELEASED" if released else "NOTHING")
+            if released:
+                assert reply[2:] == [self.model.left, released]
 
     @invariant()
     def redis_holds_what_the_model_holds(self) -> None:
