@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -52,7 +53,8 @@ class Server:
     def start(self) -> Server:
         binary = shutil.which("redis-server") or shutil.which("valkey-server") or need("redis-server")
         mode = ["--sentinel"] if self._sentinel else []
-        self._process = subprocess.Popen([binary, str(self._config), *mode])
+        # Python ignores SIGXFSZ; so does Redis then, and hears of a full disk as an error.
+        self._process = subprocess.Popen([binary, str(self._config), *mode], restore_signals=False)
         wait_until(self._answers, what=self.name)
         return self
 
@@ -70,6 +72,11 @@ class Server:
     def send_signal(self, number: int) -> None:
         assert self._process is not None
         os.kill(self._process.pid, number)
+
+    def limit_files(self, size_bytes: int) -> None:
+        """No file may grow beyond this size: the disk is full."""
+        assert self._process is not None
+        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (size_bytes, resource.RLIM_INFINITY))
 
     def kill(self) -> None:
         if self._process is not None:
