@@ -169,7 +169,7 @@ class Sale:
         )
 
     def release(
-        self, shopper: str, order_no: str, *units: int, lease_ms: int = 0, epoch: int | None = None
+        self, shopper: str | bytes, order_no: str, *units: int, lease_ms: int = 0, epoch: int | None = None
     ) -> list[Any]:
         """Give units of an order back for sale."""
         named = self.named()
@@ -187,26 +187,14 @@ class Sale:
         )
 
     def free(self, *numbers: int) -> None:
-        """Give units back as a release does: whole tickets out of their buyers' records, units onto the freed."""
-        buyers = self.named()["buyers"]
+        """Give units back, whoever holds them."""
         wanted = set(numbers)
-        found: set[int] = set()
-        for shopper, record in self.client.hgetall(buyers).items():  # type: ignore[union-attr]
-            kept = []
-            for text in record.split(b"|"):
-                units = set(Ticket.parse(text).units)
-                if not units <= wanted:
-                    assert units.isdisjoint(wanted), "only whole tickets are given back"
-                    kept.append(text)
-                found |= units & wanted
-            if kept:
-                self.client.hset(buyers, shopper, b"|".join(kept))
-            else:
-                self.client.hdel(buyers, shopper)
-        assert found == wanted, "nobody holds that unit"
-        self.client.zadd(self.named()["freed"], {str(number): number for number in numbers})
-        for name, more in (("left", len(numbers)), ("freed", len(numbers)), ("sequence", 1)):
-            self.client.hincrby(self.named()["offer"], name, more)
+        for shopper, record in self.client.hgetall(self.named()["buyers"]).items():  # type: ignore[union-attr]
+            for ticket in map(Ticket.parse, record.split(b"|")):
+                if held := wanted & set(ticket.units):
+                    self.release(shopper, ticket.order_no, *held)
+                    wanted -= held
+        assert not wanted, "nobody holds that unit"
 
     def number(self, name: str) -> int:
         """One number of the offer's hash."""
