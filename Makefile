@@ -30,10 +30,11 @@ up: install ## start everything on this machine with demo data
 test: install check ## every check and every test
 	$(BIN)/python -m pytest $(ARGS)
 
-check: install ## lint, format, types
+check: install ## lint, format, types, known vulnerabilities of dependencies
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	@$(BIN)/python -m tests.security.dependency_audit
 
 bench: install ## speed of the hot path, beside a constant answer
 	$(BIN)/python -m loadtest.bench $(ARGS)

@@ -18,7 +18,7 @@ class BodyTooLarge(SeckillError):
 
 
 class ClientGone(SeckillError):
-    """The client went before its body was complete: nobody is there for an answer."""
+    """The client went, or stopped sending, before its body was complete."""
 
 
 async def asgi_chunks(receive: Receive) -> AsyncIterator[bytes]:

@@ -57,9 +57,15 @@ class Clicks:
         self._too_large = replies.plain(
             Outcome.TOO_LARGE, detail=f"A click's body may have {settings.body_max_bytes} bytes."
         )
+        self._cut_off = replies.plain(Outcome.BAD_REQUEST, detail="The body ended before its Content-Length.")
         self.counts = [0] * len(Outcome)
         """Clicks answered before they reached a lane, by outcome."""
         self.answered_locally = 0
+
+    def cut_off(self) -> Reply:
+        """The answer to a click whose body ended before its declared length, if anybody still reads it."""
+        self.counts[Outcome.BAD_REQUEST.index] += 1
+        return self._cut_off
 
     def too_large(self) -> Reply:
         """The answer to a body beyond `body_max_bytes`; it comes before every other check."""

@@ -43,7 +43,7 @@ class AsgiFront:
             if length != "0" or header("transfer-encoding"):
                 body = await read_body(asgi_chunks(receive), length, self._body_max_bytes)
         except ClientGone:
-            return
+            reply = self._clicks.cut_off()
         except BodyTooLarge:
             reply = self._clicks.too_large()
         else:
@@ -93,6 +93,9 @@ class RsgiFront:
             try:
                 body = await read_body(rsgi_chunks(proto), length or "0", self._body_max_bytes)
             except ClientGone:
+                # Whoever ended only what they send still hears an answer.
+                reply = self._clicks.cut_off()
+                proto.response_bytes(reply.status, reply.headers, reply.body)
                 return
             except BodyTooLarge:
                 reply = self._clicks.too_large()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from tests.gateway.serving import Gateway, token
+from tests.gateway.serving import Gateway, read_reply, token
 from tests.lua.calling import Sale
 
 
@@ -284,6 +284,15 @@ def test_a_click_whose_body_never_came_buys_nothing(
     for number in range(20):
         gateway.click(sale.id, f"s{number}", quantity=2)
     assert sale.record("bob") == []
+
+
+def test_a_body_that_ends_early_is_a_bad_request(gateway: Gateway, sale: Sale) -> None:
+    # Given a client that says it will send 15 bytes, sends 2 and ends what it sends, but still listens,
+    head = request(f"/seckill/{sale.id}").replace(b"Content-Length: 0", b"Content-Length: 15")
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
+        connection.sendall(head + b"{}")
+        connection.shutdown(socket.SHUT_WR)
+        assert outcome(read_reply(connection.makefile("rb"))) == (400, "bad_request")
 
 
 def test_nothing_of_all_this_was_an_error_inside(gateway: Gateway) -> None:
