@@ -197,13 +197,6 @@ MUTATIONS = (
         "tests/lua/test_lua_remind.py",
     ),
     Mutation(
-        "an order expires although it was paid at this moment",
-        "gateway/orders/expiry.py",
-        '            .where(orders.c.order_no.in_(due), orders.c.status == "pending")',
-        "            .where(orders.c.order_no.in_(due))",
-        "tests/gateway/orders/test_expiry.py",
-    ),
-    Mutation(
         "an order expires before its time",
         "gateway/orders/expiry.py",
         """text("status = 'pending'"), orders.c.expire_at_ms <= now)""",
