@@ -15,6 +15,10 @@ from sqlalchemy import select
 from admin.campaigns import service as campaigns
 from admin.campaigns import settling
 from admin.campaigns.tables import campaign_items
+from admin.payments import refunding
+from admin.payments.providers import registry
+from admin.payments.providers.interface import Refund
+from admin.payments.providers.sandbox import Sandbox
 from gateway.orders.database import reading
 
 
@@ -100,6 +104,30 @@ def test_parallel_refunds_never_exceed_the_total(api: Api, shop: Shop) -> None:
     assert 1 <= settled <= 4
     assert money(shop, order_no) == (4 * 9900, settled * 9900)
     assert sum(active for _, active, _ in units_of(shop, order_no)) == 4 - settled
+
+
+def test_a_refund_that_two_send_at_once_is_finished_once(
+    api: Api, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order_no = paid_order(shop, api, 2)
+    sent = []
+
+    class Overtaken(Sandbox):
+        """While one asks, another asks and finishes."""
+
+        def give_back(self, refund: Refund) -> bool:
+            sent.append(refund.id)
+            if len(sent) == 1:
+                refunding.send(shop.resources, refund.id)
+            return True
+
+    monkeypatch.setitem(registry._KINDS, "sandbox", Overtaken)
+    order = Shopper(api).post(f"/{order_no}/refund", {"lines": [{"line": 1, "quantity": 1}]})
+    assert len(sent) == 2
+    assert len(set(sent)) == 1
+    assert (order["status"], len(order["units"]), len(order["refunds"])) == ("paid", 1, 1)
+    assert [each["after"] for each in order["history"]] == ["pending", "paid", "refunding", "paid"]
+    assert money(shop, order_no) == (2 * 9900, 9900)
 
 
 def test_what_is_wrong_with_a_refund_is_said(api: Api, shop: Shop) -> None:

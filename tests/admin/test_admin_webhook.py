@@ -14,6 +14,8 @@ from buying import Shopper, an_order, expire, money, row
 from sidecar import KEY, OTHER_KEY, Api, Shop, fields_of
 from sqlalchemy import func, select
 
+from admin.payments.providers import registry
+from admin.payments.providers.sandbox import Sandbox
 from admin.payments.providers.signing import AGE_MAX_S, HEADER, CallbackSigner
 from admin.payments.tables import payment_callbacks, payments
 from gateway.orders.database import reading
@@ -98,6 +100,14 @@ def test_what_nobody_knows_may_be_sent_again(api: Api, shop: Shop, waiting: dict
     assert call(api, waiting).json() == {"repeated": False}
     with reading(shop.resources.engine) as connection:
         assert connection.execute(select(func.count()).select_from(payment_callbacks)).scalar_one() == 1
+
+
+def test_a_provider_speaks_only_of_its_own_payments(
+    api: Api, shop: Shop, waiting: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry._KINDS, "other", Sandbox)
+    assert call(api, waiting, provider="other").status_code == 404
+    assert row(shop, waiting["order_no"]).status == "pending"
 
 
 def test_a_callback_about_other_money_is_refused(api: Api, shop: Shop, waiting: dict[str, Any]) -> None:
