@@ -39,12 +39,17 @@ class Breach:
 
 
 class Checker:
-    """Holds a history against its end. `clock_ms` is the tolerance where clocks were stepped."""
+    """Holds a history against its end.
 
-    def __init__(self, history: History, end: End, *, clock_ms: float = CLOCK_MS) -> None:
+    `clock_ms` is the tolerance where clocks were stepped. After a repair (`repaired`) a winner may have been given
+    another unit than the one that was told, long after winning.
+    """
+
+    def __init__(self, history: History, end: End, *, clock_ms: float = CLOCK_MS, repaired: bool = False) -> None:
         self.history = history
         self.end = end
         self.clock_ms = clock_ms
+        self.repaired = repaired
         self.cancels = [op for op in history.ops if op.verb == "cancel"]
         self.orders_of: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
         for order in end.orders.values():
@@ -84,6 +89,7 @@ class Checker:
 
     def units_are_held_once(self) -> Iterator[Breach]:
         """I1, by the ledger and over time."""
+        taken = "created_at" if self.repaired else "won_at"
         for offer_id, end in self.end.offers.items():
             orders = [order for order in self.end.orders.values() if order["offer"] == offer_id]
             held = Counter(unit for order in orders for unit in order["units"])
@@ -101,9 +107,10 @@ class Checker:
                     if not 1 <= unit <= cap:
                         yield Breach("I1", f"{offer_id}: unit {unit} of {order['order_no']} is beyond {cap}")
             for unit, users in by_unit.items():
-                users.sort(key=lambda order: instant_ms(order["won_at"]))
+                # Whoever holds it now came last, whatever a stepped clock says.
+                users.sort(key=lambda order: (unit in order["units"], instant_ms(order[taken])))
                 for first, second in itertools.pairwise(users):
-                    if instant_ms(second["won_at"]) + self.clock_ms < self.ended_ms(first):
+                    if instant_ms(second[taken]) + self.clock_ms < self.ended_ms(first):
                         yield Breach(
                             "I1",
                             f"{offer_id}: unit {unit} of {first['order_no']} ({first['status']}) was sold again to"
@@ -131,7 +138,7 @@ class Checker:
             units = sorted([*order["units"], *order["units_released"]])
             said = (op.shopper, op.offer, sorted(op.reply["units"]), op.reply["quantity"], op.reply["price"])
             there = (order["shopper"], order["offer"], units, order["quantity"], order["price"])
-            if said != there:
+            if said != there and not (self.repaired and said[:2] + said[3:] == there[:2] + there[3:]):
                 yield Breach("I3", f"{number}: told {said}, the ledger has {there}")
             if order["status"] in HELD and sorted(order["units"]) != units:
                 yield Breach("I3", f"{number} is {order['status']} and does not hold {order['units_released']}")

@@ -10,6 +10,8 @@ import sqlite3
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -57,10 +59,16 @@ class Sqlite:
 
     def pause(self, seconds: float) -> None:
         """Nobody can write for so long."""
+        with self.held():
+            time.sleep(seconds)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Nobody can write within the block."""
         connection = sqlite3.connect(self.path, timeout=10, isolation_level=None)
         try:
             connection.execute("BEGIN IMMEDIATE")
-            time.sleep(seconds)
+            yield
             connection.execute("ROLLBACK")
         finally:
             connection.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.conftest import wait_until
 from tests.faults import looking
-from tests.faults.checker import Breach, Checker
+from tests.faults.checker import CLOCK_MS, Breach, Checker
 from tests.faults.client import ask, mint
 from tests.faults.crowd import USUAL, Crowd
 from tests.faults.history import History, Op, now_ms
@@ -79,19 +79,25 @@ class Run:
         """Replies so far."""
         return sum(1 for op in list(self.history.ops) if op.replied_ms is not None)
 
-    def finish(self) -> Result:
-        """Heal everything, let the crowd go home, wait until nothing moves, and hold all against all."""
+    def finish(self, *, clock_ms: float = CLOCK_MS, repair: bool = False) -> Result:
+        """Heal everything, let the crowd go home, wait until nothing moves, and hold all against all.
+
+        `clock_ms`: how far apart clocks may have been. `repair`: first repair what has one right answer.
+        """
         self.stack.heal()
         self.stack.until_ready()
         if self.crowd is not None:
             self.crowd.stop()
+        if repair:
+            self._until_quiet()
+            self._reconcile("--repair")
         probes = self._sell_out()
         self._until_quiet()
         end = looking.look(self.stack, self.sale)
         for offer, outcome in probes.items():
             end.offers[offer].last_probe = outcome
         end.reconcile = self._reconcile()
-        breaches = Checker(self.history, end).check()
+        breaches = Checker(self.history, end, clock_ms=clock_ms, repaired=repair).check()
         return Result(
             self.history.outcomes(),
             Counter(order["status"] for order in end.orders.values()),
@@ -174,9 +180,9 @@ class Run:
 
         wait_until(quiet, within_s=QUIET_WITHIN_S, what=f"an empty stream\n{self.stack.logs()}")
 
-    def _reconcile(self) -> str:
+    def _reconcile(self, *options: str) -> str:
         """What `seckill reconcile` says, if it finds anything."""
-        done = seckill("reconcile", "--json", environ=self.stack.environ("admin", direct=True))
+        done = seckill("reconcile", "--json", *options, environ=self.stack.environ("admin", direct=True))
         if done.returncode == 0 or "invalid choice" in done.stderr:
             return ""
         return (done.stdout + done.stderr)[-2000:]

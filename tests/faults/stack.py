@@ -40,6 +40,7 @@ class Stack:
         workers: int = 2,
         settings: dict[str, str] | None = None,
         preload: dict[str, dict[str, str]] | None = None,
+        redis_binary: str = "",
     ) -> None:
         """`settings` go to every role; `preload` gives variables to single ones (by role)."""
         self.folder = folder
@@ -62,7 +63,7 @@ class Stack:
                 name: self.ways.open(f"{name}-database", ("127.0.0.1", database.port), redis=False)
                 for name in ("writer", "writer2", "admin")
             }
-        self.redis_role = self._make_redis()
+        self.redis_role = self._make_redis(redis_binary)
         self.roles = {
             "gateway": self._role("gateway", *self._listen(self.gateway_port), "--workers", str(workers)),
             "writer": self._role("writer"),
@@ -78,8 +79,8 @@ class Stack:
     def _listen(port: int) -> tuple[str, ...]:
         return ("--host", "127.0.0.1", "--port", str(port))
 
-    def _make_redis(self) -> Role:
-        binary = shutil.which("redis-server") or shutil.which("valkey-server") or need("redis-server")
+    def _make_redis(self, binary: str) -> Role:
+        binary = binary or shutil.which("redis-server") or shutil.which("valkey-server") or need("redis-server")
         (self.folder / "redis").mkdir()
         given = {
             "port": self.redis_port,
@@ -208,7 +209,7 @@ class Stack:
 
     def aof(self) -> Path:
         """The append-only file that Redis writes now."""
-        return max((self.folder / "redis").rglob("*.incr.aof"), key=lambda path: path.stat().st_mtime_ns)
+        return max((self.folder / "redis").rglob("*.aof"), key=lambda path: path.stat().st_mtime_ns)
 
     def close(self) -> None:
         """End everything at once."""
