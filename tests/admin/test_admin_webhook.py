@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -90,6 +91,22 @@ def test_what_is_forged_or_stale_is_refused(api: Api, shop: Shop, waiting: dict[
 
 def test_every_signing_secret_verifies(api: Api, shop: Shop, waiting: dict[str, Any]) -> None:
     assert call(api, waiting, secrets=SECRETS[1:], ago_s=AGE_MAX_S - 30).status_code == 200
+
+
+def test_a_provider_can_sign_by_what_the_documents_say(api: Api, waiting: dict[str, Any]) -> None:
+    body = orjson.dumps({name: value for name, value in waiting.items() if name != "order_no"})
+    key = hkdf(SECRETS[0], salt=b"seckill", info=b"webhooks")
+    now = int(time.time())
+    tag = hmac.new(key, f"{now}.".encode() + body, "sha256").hexdigest()
+    headers = {"X-Seckill-Signature": f"t={now},v1={tag}"}
+    path = "/api/payments/sandbox/webhook"
+    assert api.send("POST", path, key=None, content=body, headers=headers).json() == {"repeated": False}
+
+
+def hkdf(secret: bytes, *, salt: bytes, info: bytes) -> bytes:
+    """32 bytes by RFC 5869."""
+    extracted = hmac.new(salt, secret, "sha256").digest()
+    return hmac.new(extracted, info + b"\x01", "sha256").digest()
 
 
 def test_what_nobody_knows_may_be_sent_again(api: Api, shop: Shop, waiting: dict[str, Any]) -> None:

@@ -83,8 +83,15 @@ def test_it_starts_sells_and_stops(up: StartUp) -> None:
     secrets = one.secrets().values()
     assert not [p for p in one.processes() for word in p.cmdline() if any(secret in word for secret in secrets)]
 
+    # A winner can pay what they have won, by the provider for trying out.
+    status, won = click(one, sell(one, "noon", 5), "alice")
+    assert status == 201
+    alice = {"token": token(one, "alice"), "headers": {"X-Receipt": won["receipt"]}}
+    pay = f"{one.ready['admin']}/api/orders/{won['order_no']}/pay"
+    assert ask(pay, method="POST", **alice)[0] in {200, 409}
+    wait_until(lambda: ask(pay, method="POST", **alice)[0] == 200, what="the order and its payment")
+
     # And when it is asked to stop, then it stops in order with exit code 0, having said nothing more.
-    assert click(one, sell(one, "noon", 5), "alice")[0] == 201
     code, out, err = one.stop(signal.SIGINT)
     assert (code, out) == (0, "")
     assert "killed" not in err
