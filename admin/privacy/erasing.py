@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import Connection, Engine, delete, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from admin import migrations
 from admin.audit.tables import audit
 from admin.payments.tables import refunds
 from admin.privacy import traces
@@ -79,6 +80,7 @@ def run(settings: Settings, shopper: str) -> Erased:
         redis = store.connect(settings.redis_url)
         with closing(redis):
             try:
+                _require_schema(engine)
                 return erase(engine, redis, shopper)
             finally:
                 engine.dispose()
@@ -86,6 +88,13 @@ def run(settings: Settings, shopper: str) -> Erased:
         raise SettingsError(f"SECKILL_DATABASE_URL cannot be used: {one_line(error)}") from error
     except RedisError as error:
         raise SettingsError(f"SECKILL_REDIS_URL cannot be used: {one_line(error)}") from error
+
+
+def _require_schema(engine: Engine) -> None:
+    with reading(engine) as connection:
+        current = migrations.current(connection)
+    if current != migrations.newest():
+        raise SettingsError(f"the database is at schema {current or 'none'}: run `seckill migrate` first")
 
 
 def erase(engine: Engine, redis: Redis, shopper: str) -> Erased:

@@ -1,0 +1,139 @@
+"""Given a database and code of different releases, they work together, or refuse with the way out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from alembic import command
+from sidecar import Api, settings_for
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    inspect,
+    select,
+)
+from sqlalchemy.types import TypeEngine
+
+from admin import migrations
+from admin.tables import metadata
+from gateway.orders.database import open_engine, writing
+from tests.faults.processes import clean_environment
+
+FIRST = "0001"
+
+
+def migrate_to(url: str, revision: str) -> None:
+    engine = open_engine(url)
+    with writing(engine) as connection:
+        config = migrations._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    engine.dispose()
+
+
+@pytest.fixture
+def old_url(database_url: str) -> str:
+    """A database as the first release left it."""
+    migrate_to(database_url, FIRST)
+    return database_url
+
+
+def columns(engine: Engine) -> dict[str, dict[str, dict[str, Any]]]:
+    inspector = inspect(engine)
+    return {
+        table: {str(each["name"]): dict(each) for each in inspector.get_columns(table)}
+        for table in inspector.get_table_names()
+    }
+
+
+def made_up(kind: TypeEngine[Any], name: str) -> Any:
+    """A value that a column takes."""
+    match kind:
+        case Boolean():
+            return True
+        case BigInteger() | Integer():
+            return 1
+        case JSON():
+            return {}
+        case String() | Text():
+            return {"state": "open", "status": "pending"}.get(name, "x")
+    raise AssertionError(f"no value for {kind!r} ({name})")
+
+
+def test_what_was_added_since_the_first_release_has_a_default(old_url: str) -> None:
+    engine = open_engine(old_url)
+    before = columns(engine)
+    assert len(before) > 8
+    migrations.upgrade(old_url)
+    after = columns(engine)
+    engine.dispose()
+    for table, known in before.items():
+        # Nothing that old code reads or writes has gone or changed,
+        assert known.keys() <= after[table].keys(), table
+        for name, column in known.items():
+            assert str(after[table][name]["type"]) == str(column["type"]), (table, name)
+            assert after[table][name]["nullable"] == column["nullable"], (table, name)
+        # and what it does not know, it may leave out.
+        for name in after[table].keys() - known.keys():
+            column = after[table][name]
+            assert column["nullable"] or column["default"] is not None, (table, name)
+
+
+def test_rows_as_the_first_release_writes_them_are_taken_and_read(old_url: str) -> None:
+    engine = open_engine(old_url)
+    then = MetaData()
+    then.reflect(engine)
+    migrations.upgrade(old_url)
+    written = []
+    with writing(engine) as connection:
+        for table in then.sorted_tables:
+            if table.name == "alembic_version":
+                continue
+            # What the declared tables say of the type: SQLite reflects a number where it means a flag.
+            kinds = metadata.tables[table.name].c
+            row = {each.name: made_up(kinds[each.name].type, each.name) for each in table.columns}
+            connection.execute(table.insert().values(row))
+            written.append(table.name)
+        # Code of today reads each of them, whole.
+        for name in written:
+            (row,) = connection.execute(select(metadata.tables[name])).all()
+            assert len(row) == len(metadata.tables[name].columns)
+    engine.dispose()
+    assert {"orders", "order_units", "offers", "campaigns", "products", "audit"} <= set(written)
+
+
+@pytest.mark.parametrize("role", ["writer", "erase"])
+def test_a_role_on_an_older_schema_stops_and_names_the_way_out(old_url: str, redis_server: Any, role: str) -> None:
+    environ = clean_environment() | {"SECKILL_DATABASE_URL": old_url, "SECKILL_REDIS_URL": redis_server.url}
+    options = ["--shopper", "amy"] if role == "erase" else []
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "admin.cli", role, *options],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "`seckill migrate`" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_sidecar_on_an_older_schema_is_not_ready_and_names_the_way_out(
+    old_url: str, redis_server: Any, portal: Any
+) -> None:
+    with Api(settings_for(old_url, redis_server.url), portal) as api:
+        said = api.get("/readyz", 503)
+        assert any("run `seckill migrate`" in reason for reason in said["reasons"])
+        # Brought up to date while it runs, it works.
+        migrations.upgrade(old_url)
+        assert not any("migrate" in reason for reason in api.send("GET", "/readyz").json()["reasons"])
