@@ -104,9 +104,10 @@ class Crowd:
     def _run(self) -> None:
         with httpx.Client(timeout=10) as client:
             while not self.stopping.is_set():
-                sub = f"shopper-{next(self.numbers)}"
+                number = next(self.numbers)
+                sub = f"shopper-{number}"
                 # Nobody is left without an answer, also when the crowd is told to go.
-                for which in itertools.cycle(("first", "second")):
+                for which in itertools.cycle(("first", "second") if number % 2 else ("second", "first")):
                     if self._settled(client, which, sub):
                         break
 
