@@ -48,5 +48,7 @@ overload: install ## twice the clicks that a worker can answer, for a minute
 mutants: install ## break the code in one place at a time: do the tests notice?
 	$(BIN)/python -m tests.mutants $(ARGS)
 
+# Any number of faults: make soak ARGS="--faults 1000 --seed 7"; the table goes to tests/faults/results.
 soak: install ## long fault and load campaigns
-	$(BIN)/python -m pytest -m soak $(ARGS)
+	$(BIN)/python -m tests.faults.soak $(ARGS)
+	$(BIN)/python -m pytest -m soak

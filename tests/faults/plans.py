@@ -1,4 +1,4 @@
-"""Seeded plans: a seed gives the faults of a run, and the same seed always the same ones.
+"""Seeded plans: a seed gives the faults of a run, and the same seed always the same ones, however many.
 
 A fault is drawn from a matrix of kinds and targets; then one of the points at which it makes sense is drawn.
 """
@@ -6,7 +6,8 @@ A fault is drawn from a matrix of kinds and targets; then one of the points at w
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 POINTS = {
     "before script": ("gateway-redis", "request", "admit"),
@@ -120,21 +121,31 @@ class Plan:
 
 def plan(seed: int, count: int = 8, database: str | None = None) -> Plan:
     """The plan of a seed; every fourth runs on PostgreSQL unless a database is named."""
-    dice = random.Random(seed)
-    drawn = "postgres" if dice.random() < 0.25 else "sqlite"
+    drawn = "postgres" if random.Random(seed).random() < 0.25 else "sqlite"
     database = database or drawn
+    return Plan(seed, database, tuple(_fault(f"{seed} {number}", database) for number in range(count)))
+
+
+def _fault(seed: str, database: str) -> Fault:
+    dice = random.Random(seed)
     cells = [cell for cell in MATRIX if cell.database in {"", database}]
-    faults = []
-    for cell in dice.choices(cells, [cell.weight for cell in cells], k=count):
-        faults.append(
-            Fault(
-                cell.kind,
-                cell.target,
-                dice.choice(cell.points),
-                wait_s=round(dice.uniform(0.1, 1.2), 3),
-                lasts_s=round(dice.uniform(*cell.lasts_s), 3),
-                lose=dice.random() < 0.5,
-                amount=dice.random(),
-            )
-        )
-    return Plan(seed, database, tuple(faults))
+    cell = dice.choices(cells, [cell.weight for cell in cells])[0]
+    return Fault(
+        cell.kind,
+        cell.target,
+        dice.choice(cell.points),
+        wait_s=round(dice.uniform(0.1, 1.2), 3),
+        lasts_s=round(dice.uniform(*cell.lasts_s), 3),
+        lose=dice.random() < 0.5,
+        amount=round(dice.random(), 3),
+    )
+
+
+def as_json(plan: Plan) -> dict[str, Any]:
+    """A plan to be kept, whatever becomes of the matrix."""
+    return {"seed": plan.seed, "database": plan.database, "faults": [asdict(fault) for fault in plan.faults]}
+
+
+def from_json(kept: dict[str, Any]) -> Plan:
+    """A plan that was kept."""
+    return Plan(kept["seed"], kept["database"], tuple(Fault(**fault) for fault in kept["faults"]))

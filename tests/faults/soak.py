@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.injector import Injected
-from tests.faults.plans import plan
+from tests.faults.plans import as_json, plan
 from tests.faults.run import Result, run_plan
 
 RESULTS = Path(__file__).parent / "results"
@@ -105,9 +105,11 @@ class Totals:
 def one(seed: int, count: int, database: str | None, totals: Totals) -> str:
     """Run one seed; a line about it. The folder of a run that went wrong is kept."""
     folder = Path(tempfile.mkdtemp(prefix=f"seckill-faults-{seed}-"))
+    chosen = plan(seed, count, database)
+    (folder / "plan.json").write_text(json.dumps(as_json(chosen), indent=1))
     keep = True
     try:
-        result, injected = run_plan(plan(seed, count, database), folder)
+        result, injected = run_plan(chosen, folder)
     except KeyboardInterrupt:
         raise
     except BaseException as error:

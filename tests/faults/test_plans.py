@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from tests.faults.plans import ANY, MATRIX, POINTS, plan
+import json
+
+from tests.faults.plans import ANY, MATRIX, POINTS, as_json, from_json, plan
 
 
 def test_a_seed_reproduces_its_faults() -> None:
     assert plan(7) == plan(7)
-    assert plan(7) != plan(8)
+    assert plan(7).faults != plan(8).faults
+    assert plan(7, 3).faults == plan(7, 8).faults[:3]
+
+
+def test_a_plan_that_is_kept_is_the_same_plan() -> None:
+    assert from_json(json.loads(json.dumps(as_json(plan(7))))) == plan(7)
 
 
 def test_every_kind_of_fault_is_drawn_at_every_point_where_it_makes_sense() -> None:
