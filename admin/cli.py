@@ -22,6 +22,9 @@ TOKEN_TTL_S = 3600
 EXIT_OPERATOR = 2
 """The operator can put it right: a setting, a port, a folder, a missing program."""
 
+EXIT_BROKEN = 1
+"""`reconcile` found a broken invariant, or could not repair it."""
+
 EXIT_INTERRUPTED = 130
 
 
@@ -63,6 +66,11 @@ def _parser() -> argparse.ArgumentParser:
 
     erase = _command(commands, "erase", _erase, "erase a shopper's personal data; orders stay under a pseudonym")
     erase.add_argument("--shopper", required=True, metavar="ID", help="shopper id, as in the token's sub")
+
+    reconcile = _command(commands, "reconcile", _reconcile, "hold Redis, streams and ledger against each other")
+    reconcile.add_argument("--offer", metavar="ID", help="only this offer")
+    reconcile.add_argument("--repair", action="store_true", help="put right what has one right answer")
+    reconcile.add_argument("--json", action="store_true", help="one JSON document instead of lines")
 
     _command(commands, "migrate", _migrate, "bring the database to the newest schema")
     return parser
@@ -156,6 +164,15 @@ def _migrate(_chosen: argparse.Namespace) -> int:
     except CommandError as error:
         raise SettingsError(f"the database was migrated by another version of seckill: {error}") from error
     return 0
+
+
+def _reconcile(chosen: argparse.Namespace) -> int:
+    from gateway.orders.reconcile import command
+
+    settings = Settings.from_env()
+    text, sound = command.run(settings, offer=chosen.offer, repairing=chosen.repair, json=chosen.json)
+    print(text)
+    return 0 if sound else EXIT_BROKEN
 
 
 def _port(text: str) -> int:

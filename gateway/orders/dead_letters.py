@@ -125,6 +125,25 @@ def of_offer(client: Redis, offer: str) -> Iterator[DeadLetter]:
             yield filed.letter
 
 
+def find(client: Redis, shard: int, letter_id: str) -> Filed | None:
+    """One dead letter, or None when it is not there (any more).
+
+    Raises:
+        redis.RedisError: Redis cannot be reached.
+    """
+    rows: Any = client.xrange(keys.dead(shard), letter_id, letter_id)
+    return _filed(*rows[0]) if rows else None
+
+
+def remove(client: Redis, shard: int, letter_id: str) -> None:
+    """Take a dead letter away: its winner has an order, or was settled with. It is not filed again.
+
+    Raises:
+        redis.RedisError: Redis cannot be reached.
+    """
+    client.xdel(keys.dead(shard), letter_id)
+
+
 def count(client: Redis, shard: int) -> int:
     """How many dead letters wait on a shard."""
     return int(client.xlen(keys.dead(shard)))

@@ -103,7 +103,7 @@ class FenceWatcher:
                 return False
         log.error("offer %s is closed on this Redis: %s", offer, reason)
         try:
-            recover(self._client, self._engine, self._ledger, offer, lease_ms=self._lease_ms)
+            recover(self._client, self._engine, self._ledger, offer, run_id, lease_ms=self._lease_ms)
         except RecoveryError as error:
             self._complain(offer, str(error), closed)
             return False
@@ -133,7 +133,7 @@ def approve(client: Redis, engine: Engine, offer: str, run_id: str, entries: Seq
     end = time.monotonic() + EARLY_MAX_S
     while True:
         with holdings.locked(engine, offer) as (connection, row):
-            if row is None:
+            if row is None or client.hget(keys.offer(offer), "run_id") == run_id.encode():
                 return None
             reason = difference(connection, client, row, entries)
             if reason is not None:

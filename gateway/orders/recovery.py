@@ -31,27 +31,35 @@ RECORDS_TOGETHER = 500
 log = logging.getLogger(__name__)
 
 
-def recover(client: Redis, engine: Engine, ledger: Ledger, offer: str, *, lease_ms: int) -> None:
+def recover(
+    client: Redis, engine: Engine, ledger: Ledger, offer: str, run_id: str, *, lease_ms: int, why: str = ""
+) -> None:
     """Rebuild an offer that is closed on this Redis and differs from the ledger; it stays closed.
 
     Args:
         client: Redis.
         engine: the database.
         ledger: its orders.
-        offer: an offer that nobody can buy meanwhile.
+        offer: the offer; nothing happens when it is open.
+        run_id: the run, read before anything else.
         lease_ms: how long gateways repeat a refusal.
+        why: rebuild for this reason, whether a difference shows or not.
 
     Raises:
         RecoveryError: the ledger cannot tell what the offer should be.
         redis.RedisError, sqlalchemy.exc.SQLAlchemyError: try again.
     """
+    closed_by = client.hget(keys.offer(offer), "run_id")
+    if closed_by == run_id.encode():
+        return
     rescue(client, engine, ledger, offer)
     with holdings.locked(engine, offer) as (connection, row):
-        if row is None:
+        # Approval needs the same lock. One that came before it means sales that were not rescued.
+        if row is None or client.hget(keys.offer(offer), "run_id") != closed_by:
             return
-        # Another process may have been faster, and what was rescued may have been all.
+        # What was rescued may have been all.
         waiting = unsettled.by_offer(client, [offer]).get(offer, [])
-        reason = difference(connection, client, row, waiting)
+        reason = why or difference(connection, client, row, waiting)
         if reason is None:
             return
         epoch = rebuilding.rebuild(connection, client, row, lease_ms=lease_ms)
@@ -78,7 +86,7 @@ def rescue(client: Redis, engine: Engine, ledger: Ledger, offer: str) -> int:
             # What cannot be written is left to the order writer, which files it when it comes to the entry.
             ledger.write(keys.shard_of(offer), fresh)
             written += sum(len(each.winners) for each in fresh)
-    for winners in _tickets(client, offer):
+    for winners in _tickets(client, offer, epoch):
         fresh = _fresh(engine, [Entry(RESCUED, offer, 0, epoch, tuple(winners))])
         if fresh:
             written += _write_and_file(client, ledger, offer, fresh)
@@ -101,13 +109,14 @@ def _pages(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
         yield piece
 
 
-def _tickets(client: Redis, offer: str) -> Iterator[list[Winner]]:
+def _tickets(client: Redis, offer: str, ledger_epoch: int) -> Iterator[list[Winner]]:
     """All tickets in the buyers' records of the epoch that Redis has, page by page."""
-    epoch: Any = client.hget(keys.offer(offer), "epoch")
+    there: Any = client.hget(keys.offer(offer), "epoch")
+    buyers = keys.buyers(offer, int(there or ledger_epoch))
     cursor = 0
-    while epoch is not None:
+    while True:
         records: Any
-        cursor, records = client.hscan(keys.buyers(offer, int(epoch)), cursor, count=RECORDS_TOGETHER)
+        cursor, records = client.hscan(buyers, cursor, count=RECORDS_TOGETHER)
         found = [Winner(shopper, text) for shopper, record in records.items() for text in record.split(b"|")]
         if found:
             yield found
@@ -116,12 +125,12 @@ def _tickets(client: Redis, offer: str) -> Iterator[list[Winner]]:
 
 
 def _fresh(engine: Engine, entries: Iterable[Entry]) -> list[Entry]:
-    """The entries with those winners only whose orders the ledger does not have."""
+    """The entries with those winners only whose orders the ledger does not have, unreadable ones among them."""
     numbers = {winner: number for entry in entries for winner in entry.winners if (number := _order_no(winner))}
-    unknown = holdings.unknown(engine, set(numbers.values()))
+    unknown = holdings.unknown(engine, set(numbers.values())) | {""}
     found = []
     for entry in entries:
-        winners = tuple(winner for winner in entry.winners if numbers.get(winner) in unknown)
+        winners = tuple(winner for winner in entry.winners if numbers.get(winner, "") in unknown)
         if winners:
             found.append(Entry(entry.id, entry.offer, entry.bucket, entry.epoch, winners))
     return found

@@ -11,9 +11,11 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
 from gateway.orders.database import open_engine
+from gateway.orders.reconcile import looking
 from gateway.orders.tables import metadata
 from gateway.settings import Settings
 from tests.conftest import RedisServer
+from tests.gateway.orders.half_sold import HalfSold
 from tests.gateway.orders.shop import Shop
 
 
@@ -76,3 +78,11 @@ def shop(writers_redis: RedisServer, empty_redis: Redis, ledger_url: str, engine
     shop = Shop(Settings(redis_url=writers_redis.url, database_url=ledger_url), engine)
     yield shop
     shop.close()
+
+
+@pytest.fixture
+def sale(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> HalfSold:
+    """Half sold; nothing is under way, so two looks in a moment are enough."""
+    monkeypatch.setattr(looking, "BETWEEN_LOOKS_S", 0.01)
+    monkeypatch.setattr(looking, "LOOKS", 2)
+    return HalfSold(shop)
