@@ -179,7 +179,8 @@ class Wire:
         protocol.waiting.extend([collect] * len(commands))
         protocol.transport.write(b"".join(pack(*parts) for parts in commands))
         try:
-            await asyncio.wait_for(done, COMMAND_TIMEOUT_S)
+            async with asyncio.timeout(COMMAND_TIMEOUT_S):
+                await done
         except TimeoutError:
             self.drop("Redis did not answer in time")
             raise OutcomeUnknown("Redis did not answer in time") from None
@@ -201,7 +202,9 @@ class Wire:
         while True:
             self._wanted.clear()
             try:
-                await asyncio.wait_for(self._open(), CONNECT_TIMEOUT_S * 2)
+                # Not `wait_for`: a cancellation that comes together with an error gets lost in it.
+                async with asyncio.timeout(CONNECT_TIMEOUT_S * 2):
+                    await self._open()
             except (OSError, TimeoutError, RedisProblem) as error:
                 reason = str(error) or type(error).__name__
                 if reason != self.problem:
@@ -236,7 +239,8 @@ class Wire:
             connecting = loop.create_connection(
                 protocol, options.get("host", "localhost"), options.get("port", 6379), ssl=tls
             )
-        _, self._protocol = await asyncio.wait_for(connecting, CONNECT_TIMEOUT_S)
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            _, self._protocol = await connecting
         greeting: list[tuple[bytes | str | int, ...]] = []
         if options.get("password"):
             user = options.get("username")

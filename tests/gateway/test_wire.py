@@ -362,6 +362,20 @@ def test_stopping_tells_everybody_who_waits(redis_server: RedisServer) -> None:
     run(work())
 
 
+def test_stopping_at_any_moment_of_a_failing_attempt_is_a_matter_of_moments(tmp_path: Path) -> None:
+    async def work() -> None:
+        for turns in range(60):
+            wire = Wire(f"unix://{tmp_path}/nobody")
+            await wire.start()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            stopping = asyncio.create_task(wire.stop())
+            await asyncio.wait([stopping], timeout=2)
+            assert stopping.done(), turns
+
+    run(work())
+
+
 def test_a_server_that_is_no_redis_is_tried_again_and_named(redis_server: RedisServer) -> None:
     # Given a server that answers everything with +OK, the gate finds it strange and goes on trying.
     async def agree(parts: list[bytes], writer: asyncio.StreamWriter) -> None:
