@@ -33,9 +33,9 @@ def _ready(call: Call) -> Response:
     reasons = []
     try:
         with reading(call.resources.engine) as connection:
-            current, newest = migrations.current(connection), migrations.newest()
-        if current != newest:
-            reasons.append(f"the database is at schema {current or 'none'}, not {newest}: run `seckill migrate`")
+            lacking = migrations.lacks(connection)
+        if lacking is not None:
+            reasons.append(lacking)
     except SQLAlchemyError:
         reasons.append("the database cannot be reached")
     try:

@@ -50,6 +50,23 @@ def newest() -> str:
     return head
 
 
+def lacks(connection: Connection) -> str | None:
+    """What a database lacks for this code, as a sentence; None when it has all.
+
+    A revision that this code does not know is a later one: later schemas keep what earlier code needs, so that
+    old and new processes run side by side during an upgrade.
+    """
+    found = current(connection)
+    if found == newest() or (found is not None and found not in _known()):
+        return None
+    return f"the database is at schema {found or 'none'}, not {newest()}: run `seckill migrate`"
+
+
+@cache
+def _known() -> frozenset[str]:
+    return frozenset(each.revision for each in ScriptDirectory.from_config(_config()).walk_revisions())
+
+
 def _config() -> Config:
     config = Config()
     # A percent sign in a path would be taken for the beginning of an interpolation.

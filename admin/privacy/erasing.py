@@ -92,9 +92,9 @@ def run(settings: Settings, shopper: str) -> Erased:
 
 def _require_schema(engine: Engine) -> None:
     with reading(engine) as connection:
-        current = migrations.current(connection)
-    if current != migrations.newest():
-        raise SettingsError(f"the database is at schema {current or 'none'}: run `seckill migrate` first")
+        lacking = migrations.lacks(connection)
+    if lacking is not None:
+        raise SettingsError(lacking)
 
 
 def erase(engine: Engine, redis: Redis, shopper: str) -> Erased:

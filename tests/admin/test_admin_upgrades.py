@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     inspect,
     select,
+    text,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -137,3 +138,16 @@ def test_a_sidecar_on_an_older_schema_is_not_ready_and_names_the_way_out(
         # Brought up to date while it runs, it works.
         migrations.upgrade(old_url)
         assert not any("migrate" in reason for reason in api.send("GET", "/readyz").json()["reasons"])
+
+
+def test_a_sidecar_on_a_later_schema_goes_on_working(database_url: str, redis_server: Any, portal: Any) -> None:
+    # Given a database that a later release has migrated while this one still runs,
+    migrations.upgrade(database_url)
+    engine = open_engine(database_url)
+    with writing(engine) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    with Api(settings_for(database_url, redis_server.url), portal) as api:
+        reply = api.send("GET", "/readyz")
+        assert "migrate" not in reply.text
+        assert api.get("/orders")["items"] == []
