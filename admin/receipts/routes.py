@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from admin.receipts import service
+from admin.receipts import redeeming, service
+from admin.receipts.redeeming import Redeemed
 from admin.receipts.service import ReceiptInput, Verdict
 from admin.routing import Body, Call, Endpoint
 
 
 def _verify(call: Call) -> Verdict:
     return service.verify(call.resources, call.read(ReceiptInput))
+
+
+def _redeem(call: Call) -> Redeemed:
+    return redeeming.redeem(call.resources, call.read(ReceiptInput), shopper=call.shopper)
 
 
 ENDPOINTS = (
@@ -21,5 +26,16 @@ ENDPOINTS = (
         Verdict,
         body=Body((ReceiptInput,), {"not_genuine": {"receipt": "e30.e30.e30"}}),
         caller="anybody",
+    ),
+    Endpoint(
+        "POST",
+        "/api/receipts/redeem",
+        "redeem_receipt",
+        "The units of a receipt whose order was lost, if nobody else has them",
+        _redeem,
+        Redeemed,
+        body=Body((ReceiptInput,)),
+        problems=(404, 409, 503),
+        caller="shopper",
     ),
 )
