@@ -47,10 +47,11 @@ async def survey(place: SentinelPlace) -> Survey:
     finally:
         for each in asking:
             each.cancel()
-    # Retrieve every exception, so that none is reported as forgotten.
-    told = [each.result() for each in asking if each.done() and not each.cancelled() and each.exception() is None]
+    done = [each for each in asking if each.done()]
+    errors = [str(error) for each in done if (error := each.exception()) is not None]
+    told = [each.result() for each in done if each.exception() is None]
     if not told:
-        raise NotSent("no sentinel answers")
+        raise NotSent(f"no sentinel answers{': ' if errors else ''}{'; '.join(errors)}")
     known = [each for each in told if each is not None]
     if not known:
         raise NotSent(f"no sentinel knows a service named {place.service}")
@@ -67,10 +68,10 @@ async def _ask_one(place: SentinelPlace, host: str, port: int) -> Survey | None:
         commands.append(("AUTH", *user, place.sentinel_password))
     commands += [("SENTINEL", what, place.service) for what in ("GET-MASTER-ADDR-BY-NAME", "MASTER", "REPLICAS")]
     *_, address, primary, replicas = await _exchange(host, port, commands)
-    if address is None or isinstance(primary, hiredis.ReplyError):
-        return None
     if isinstance(address, hiredis.ReplyError):
-        raise NotSent(f"a sentinel refuses to answer: {address}")
+        raise NotSent(f"{host}:{port} refuses: {address}")
+    if address is None:
+        return None
     views = [_fields(each) for each in replicas]
     return Survey(
         primary=(address[0].decode(), int(address[1])),

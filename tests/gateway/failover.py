@@ -34,6 +34,7 @@ class Server:
         self._folder = folder / name
         self._folder.mkdir()
         self._sentinel = sentinel
+        self._password = settings.get("requirepass")
         self._process: subprocess.Popen[bytes] | None = None
         # A file, as sentinels write into it what they and their servers have become.
         self._config = self._folder / "redis.conf"
@@ -48,7 +49,7 @@ class Server:
 
     @property
     def client(self) -> Redis:
-        return Redis(port=self.port, socket_timeout=2, socket_connect_timeout=2)
+        return Redis(port=self.port, password=self._password, socket_timeout=2, socket_connect_timeout=2)
 
     def start(self) -> Server:
         binary = shutil.which("redis-server") or shutil.which("valkey-server") or need("redis-server")
