@@ -119,6 +119,8 @@ class Gate(Connections):
         offer = await self.read_offer(offer_id)
         lane = self.lanes.get(offer_id)
         if offer is None:
+            if await self._is_lost(lane):
+                raise RedisProblem(f"Redis has lost offers, {offer_id} may be one of them")
             self.lanes.pop(offer_id, None)
             if lane is not None:
                 lane.fail_queued(UNAVAILABLE)
@@ -129,6 +131,13 @@ class Gate(Connections):
         else:
             lane.set_offer(offer, judge)
         return lane
+
+    async def _is_lost(self, lane: Lane | None) -> bool:
+        """Whether an offer that Redis does not have may be lost, and come back by recovery."""
+        if lane is not None and (lane.offer.sold_at_ms or lane.counts[Outcome.WON.index]):
+            return True  # An offer that has sold is never removed.
+        there = await self.side.pipeline([("EXISTS", keys.offers(shard)) for shard in keys.shards()])
+        return not any(there)
 
     async def read_again(self, lane: Lane) -> Lane | None:
         """The lane with its offer's terms as Redis has them now; None when the offer is gone.
@@ -185,8 +194,9 @@ class Gate(Connections):
         """Copy all winners, if they are not too many and nobody wins meanwhile: else the copy is not exact."""
         offer = lane.offer
         buyers = keys.buyers(offer.id, offer.epoch)
+        state = ("HMGET", keys.offer(offer.id), "sequence", "epoch")
         try:
-            before, count = await self.side.pipeline([("HGET", keys.offer(offer.id), "sequence"), ("HLEN", buyers)])
+            before, count = await self.side.pipeline([state, ("HLEN", buyers)])
             if not self._make_room(lane, count):
                 return
             winners: set[bytes] = set()
@@ -196,12 +206,14 @@ class Gate(Connections):
                 winners.update(flat[::2])
                 if cursor == b"0":
                     break
-            after = await self.side.request("HGET", keys.offer(offer.id), "sequence")
+            after = await self.side.request(*state)
         except RedisProblem as problem:
             log.warning("winners of %s cannot be read: %s", offer.id, problem)
             return
-        if before is not None and before == after and len(winners) == count:
-            lane.shield.know_winners(frozenset(winners), int(before))
+        sequence, epoch = before
+        # After a recovery the winners of this epoch are no longer those of the sequence.
+        if before == after and epoch == str(offer.epoch).encode() and len(winners) == count:
+            lane.shield.know_winners(frozenset(winners), int(sequence))
 
     def _make_room(self, wanting: Lane, count: int) -> bool:
         """Whether `count` more winners may be copied; copies that no lease uses make way."""
