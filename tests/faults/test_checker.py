@@ -59,7 +59,7 @@ BREAKS: list[tuple[str, str, Callable[[Made], Any]]] = [
         "Redis keeps a ticket of an order that expired",
         lambda made: made.change("bob", status="expired", units=[], units_released=[2]),
     ),
-    ("I6", "sold out while some are left", lambda made: setattr(made.offer, "left", 2)),
+    ("I6", "sold out while some are left", lambda made: setattr(made.offer, "last_probe", "sold_out with 2 left")),
     ("I6", "nobody can buy what is left", lambda made: setattr(made.offer, "last_probe", "unavailable")),
     ("I7", "a winner hears sold out", lambda made: made.op("amy", 40, outcome="sold_out")),
     ("I7", "a winner hears ended", lambda made: made.op("bob", 59, outcome="ended")),

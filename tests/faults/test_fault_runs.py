@@ -14,7 +14,7 @@ import pytest
 from tests.faults.plans import Plan, from_json, plan
 from tests.faults.run import run_plan
 
-FAULTS = 4
+FAULTS = 3
 FAILED: list[dict[str, Any]] = json.loads((Path(__file__).parent / "failed_plans.json").read_text())
 
 
