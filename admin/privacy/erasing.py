@@ -185,7 +185,7 @@ def _change_orders(connection: Connection, numbers: Sequence[str], shopper: str,
     connection.execute(
         update(orders)
         .where(orders.c.order_no.in_(numbers))
-        .values(shopper=pseudonym, address=None, tracking_no=None, key="")
+        .values(shopper=pseudonym, address=None, tracking_no=None)
     )
     for table in (order_units, unit_releases):
         connection.execute(update(table).where(table.c.order_no.in_(numbers)).values(shopper=pseudonym))

@@ -82,6 +82,16 @@ def test_links_between_documents_lead_somewhere() -> None:
     assert not broken
 
 
+def test_tests_that_documents_name_are_there() -> None:
+    missing = []
+    for page in MARKDOWN:
+        for path, name in re.findall(r"`(tests/[\w/.]+)(?:::(\w+))?`", page.read_text(encoding="utf-8")):
+            file = ROOT / path
+            if not file.exists() or (name and f"def {name}(" not in file.read_text(encoding="utf-8")):
+                missing.append(f"{page.name}: {path} {name}")
+    assert not missing
+
+
 def test_settings_page_is_up_to_date() -> None:
     page = settings_page.PAGE.read_text(encoding="utf-8")
     assert page == settings_page.renewed(page), "run tests/tidy/settings_page.py"
