@@ -133,12 +133,15 @@ class Deployment:
         except httpx.TransportError:
             return False
 
-    def stop(self) -> None:
-        """Ask everything to end."""
-        self._client.close()
-        for role in self.roles.values():
+    def stop_roles(self) -> None:
+        """Ask every process to end; `start` begins again."""
+        for role in (*self.roles.values(), self.redis_role):
             role.stop()
-        self.redis_role.stop()
+
+    def stop(self) -> None:
+        """End for good."""
+        self._client.close()
+        self.stop_roles()
 
     # What shoppers and operators do.
 
