@@ -14,8 +14,10 @@ from gateway.admission.clock import RedisClock
 from gateway.errors import RedisProblem
 from gateway.wire import Wire
 
-KEEP_MS = 3_600_000
-"""When the last registration of an offer is that old, its set goes."""
+KEEP_MS = 600_000
+"""When the last registration of an offer is that old, its set goes; longer than any deadline is ahead."""
+CLOCK_MARGIN_MS = 1000
+"""By so much this worker's idea of Redis time may be wrong at most."""
 TRY_EVERY_S = 0.02
 
 
@@ -37,7 +39,7 @@ class Unsettled:
             try:
                 await self._wire.pipeline(
                     [
-                        ("ZREMRANGEBYSCORE", key, "-inf", now_ms - KEEP_MS),
+                        ("ZREMRANGEBYSCORE", key, "-inf", now_ms - CLOCK_MARGIN_MS),
                         # Another worker may have noted a later deadline.
                         ("ZADD", key, "GT", *pairs),
                         ("PEXPIRE", key, KEEP_MS),

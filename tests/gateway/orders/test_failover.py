@@ -26,6 +26,7 @@ from tests.gateway.orders.shop import Shop
 from tests.gateway.serving import Gateway
 
 CLICKERS = 8
+ROUNDS = 4
 
 
 class Crowd:
@@ -41,7 +42,7 @@ class Crowd:
 
     def told(self, *outcomes: str) -> dict[str, str]:
         """Shopper → order number, of those who heard one of these."""
-        return {shopper: number for shopper, (outcome, number) in list(self.heard.items()) if outcome in outcomes}
+        return {shopper: number for shopper, (outcome, number) in self.heard.copy().items() if outcome in outcomes}
 
     def _shop(self) -> None:
         while not self._stop.is_set():
@@ -67,7 +68,7 @@ class Crowd:
                 thread.join()
 
     def outcomes(self) -> Counter[str]:
-        return Counter(outcome for outcome, _ in list(self.heard.values()))
+        return Counter(outcome for outcome, _ in self.heard.copy().values())
 
 
 def tickets(server: Server, offer: str) -> dict[str, list[Ticket]]:
@@ -135,6 +136,47 @@ def test_a_failover_in_mid_sale_loses_no_win_and_the_sale_goes_on(
         assert {number: orders[number][1] for number in told.values()} == {
             number: shopper for shopper, number in told.items()
         }
+        units = [unit for _, _, held in orders.values() for unit in held]
+        assert len(units) == len(set(units))
+        shop.close()
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("min_replicas", [1, 2])
+def test_one_failover_after_the_other_while_old_primaries_return(
+    start_gateway: StartGateway,  # noqa: F811
+    tmp_path: Path,
+    engine: Engine,
+    offer_id: str,
+    min_replicas: int,
+) -> None:
+    with deployed(tmp_path, min_replicas=min_replicas) as deployment:
+        shop = shop_on(deployment, engine)
+        shop.publish(offer_id, stock=1_000_000)
+        one = start_gateway(deployment.url, workers=2)
+        crowd = Crowd(one, offer_id)
+        with shop.writer():
+            for _ in range(ROUNDS):
+                with crowd.clicking():
+                    before = len(crowd.told("won"))
+                    wait_until(lambda before=before: len(crowd.told("won")) > before + 100, within_s=30)
+                    old = deployment.primary()
+                    old.kill()
+                    new = deployment.primary()
+                    before = len(crowd.told("won"))
+                    if min_replicas == 1:
+                        wait_until(lambda before=before: len(crowd.told("won")) > before + 100, within_s=30)
+                    # It comes back as a primary, and nobody may take it for one.
+                    old.start()
+                    wait_until(lambda old=old: old.replication()["role"] == "slave", within_s=40)
+                    before = len(crowd.told("won"))
+                    wait_until(lambda before=before: len(crowd.told("won")) > before + 100, within_s=30)
+                assert not lost(crowd.told("won"), new, offer_id)
+            wait_until(shop.settled, within_s=30, what="everything settled")
+        told = crowd.told("won")
+        orders = shop.orders()
+        assert {shopper: orders[number][1] for shopper, number in told.items()} == {name: name for name in told}
         units = [unit for _, _, held in orders.values() for unit in held]
         assert len(units) == len(set(units))
         shop.close()
