@@ -1,0 +1,1 @@
+"""Mutations of the code that its tests must notice."""
