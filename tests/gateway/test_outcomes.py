@@ -75,6 +75,8 @@ def test_a_ticket_keeps_its_receipt_when_recovery_has_raised_the_epoch(
     redis.rename(keys.buyers(sale.id, 1), keys.buyers(sale.id, 2))
     redis.hset(keys.offer(sale.id), "epoch", 2)
     # when the shopper asks again, then nothing has changed.
+    mine = gateway.get(f"/seckill/{sale.id}/mine", "amy").json()
+    assert [ticket["receipt"] for ticket in mine["tickets"]] == [won["receipt"]]
     assert gateway.click(sale.id).json() | {"outcome": "won"} == won
 
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from redis import Redis
 
 from gateway import keys
+from gateway.admission.replication import Replication
+from gateway.wire import Wire
 from tests.conftest import wait_until
 from tests.gateway.conftest import StartGateway
 from tests.gateway.failover import Deployment, deployed
 from tests.gateway.serving import Gateway
 from tests.gateway.test_faults import reasons
+from tests.gateway.waiting import until
 from tests.lua.calling import Sale
 
 
@@ -78,8 +84,6 @@ def test_a_crowd_is_told_as_one(
 
 def crowd(one: Gateway, offer: str, shoppers: int) -> list[str]:
     """Clicks of so many shoppers, some of them at once."""
-    from concurrent.futures import ThreadPoolExecutor
-
     with ThreadPoolExecutor(16) as pool:
         return list(pool.map(lambda number: one.outcome(offer, f"s{number}"), range(shoppers)))
 
@@ -136,6 +140,37 @@ def test_a_primary_that_becomes_a_replica_is_left(
     client.replicaof("127.0.0.1", plain.servers[1].port)
     assert one.outcome(offer_id, "bob") == "unavailable"
     wait_until(lambda: "this Redis is a replica" in " ".join(reasons(one)))
+
+
+def test_a_mark_proves_nothing_on_a_younger_connection_or_another_server(plain: Deployment) -> None:
+    async def work() -> None:
+        wire = Wire(plain.servers[0].url)
+        await wire.start()
+        await until(lambda: wire.ready)
+        wire.run_id = "this"
+        alarms: list[int] = []
+        replication = Replication(wire, lambda: alarms.append(1))
+        replication.replicas = 2
+        heard: list[bool] = []
+        now_s = time.monotonic()
+        cases = [
+            ("this", now_s, now_s + 5),
+            ("this", wire.opened_s - 0.001, now_s + 5),
+            ("other", now_s, now_s + 5),
+        ]
+        for case in [*cases, ("this", now_s, now_s - 1)]:
+            replication.confirm(*case, heard.append)
+            await until(lambda: not replication._asking)
+        assert heard == [True, False, False, False]
+        assert len(alarms) == 3
+        # More replicas than there are never have it, and nobody waits for ever.
+        replication.replicas = 3
+        replication.confirm("this", now_s, time.monotonic() + 0.2, heard.append)
+        await until(lambda: len(heard) == 5)
+        assert not heard[-1]
+        await wire.stop()
+
+    asyncio.run(asyncio.wait_for(work(), 20))
 
 
 def test_a_mark_that_redis_refuses_proves_nothing(
