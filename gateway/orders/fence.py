@@ -15,7 +15,7 @@ from sqlalchemy import Engine, select, true
 
 from gateway import keys, offers, scripts, store
 from gateway.errors import RecoveryError
-from gateway.orders import holdings, tables, unsettled
+from gateway.orders import append_file, holdings, tables, unsettled
 from gateway.orders.comparison import difference
 from gateway.orders.database import reading
 from gateway.orders.ledger import Ledger
@@ -47,7 +47,7 @@ class FenceWatcher:
         self._lease_ms = settings.lease_ms
         self._engine = engine
         self._ledger = ledger
-        self._run_id = ""
+        self._run_id = self._renewed = ""
         self._scanned_at = 0.0
 
     def check(self) -> None:
@@ -64,6 +64,9 @@ class FenceWatcher:
             return
         closed: dict[str, str] = {}
         waiting = self._unapproved(run_id)
+        if waiting and run_id != self._renewed:
+            append_file.renew(self._client)
+            self._renewed = run_id
         # An offer's entries stay as they are while it is closed.
         entries = unsettled.by_offer(self._client, waiting)
         # Recovered offers may be approved a moment later, so they all come once more, together.
