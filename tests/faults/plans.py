@@ -126,14 +126,34 @@ def plan(seed: int, count: int = 8, database: str | None = None) -> Plan:
     return Plan(seed, database, tuple(_fault(f"{seed} {number}", database) for number in range(count)))
 
 
+def every_cell(seed: int, count: int = 8) -> list[Plan]:
+    """Plans that together have every fault of the matrix at every point where it makes sense, once."""
+    plans = []
+    for database in ("sqlite", "postgres"):
+        cells = [(cell, point) for cell in MATRIX if cell.database in _ONLY_ON[database] for point in cell.points]
+        random.Random(f"{seed} {database}").shuffle(cells)
+        faults = [_made(cell, point, random.Random(f"{seed} {cell} {point}")) for cell, point in cells]
+        for first in range(0, len(faults), count):
+            plans.append(Plan(seed + len(plans), database, tuple(faults[first : first + count])))
+    return plans
+
+
+_ONLY_ON = {"sqlite": {"", "sqlite"}, "postgres": {"postgres"}}
+"""Where a cell is made in `every_cell`: what needs no PostgreSQL is made without it."""
+
+
 def _fault(seed: str, database: str) -> Fault:
     dice = random.Random(seed)
     cells = [cell for cell in MATRIX if cell.database in {"", database}]
     cell = dice.choices(cells, [cell.weight for cell in cells])[0]
+    return _made(cell, dice.choice(cell.points), dice)
+
+
+def _made(cell: Cell, point: str, dice: random.Random) -> Fault:
     return Fault(
         cell.kind,
         cell.target,
-        dice.choice(cell.points),
+        point,
         wait_s=round(dice.uniform(0.1, 1.2), 3),
         lasts_s=round(dice.uniform(*cell.lasts_s), 3),
         lose=dice.random() < 0.5,

@@ -7,6 +7,7 @@ Markdown into the results folder. Exit code 1 when there was a breach, or the ha
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import shutil
 import sys
@@ -14,13 +15,13 @@ import tempfile
 import time
 import traceback
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.faults.injector import Injected
-from tests.faults.plans import as_json, plan
+from tests.faults.plans import Plan, as_json, every_cell, from_json, plan
 from tests.faults.run import Result, run_plan
 
 RESULTS = Path(__file__).parent / "results"
@@ -102,10 +103,10 @@ class Totals:
         }
 
 
-def one(seed: int, count: int, database: str | None, totals: Totals) -> str:
-    """Run one seed; a line about it. The folder of a run that went wrong is kept."""
+def one(chosen: Plan, totals: Totals) -> str:
+    """Run one plan; a line about it. The folder of a run that went wrong is kept."""
+    seed = chosen.seed
     folder = Path(tempfile.mkdtemp(prefix=f"seckill-faults-{seed}-"))
-    chosen = plan(seed, count, database)
     (folder / "plan.json").write_text(json.dumps(as_json(chosen), indent=1))
     keep = True
     try:
@@ -138,16 +139,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="the first seed (%(default)s)")
     parser.add_argument("--each", type=int, default=FAULTS_A_RUN, help="faults in one run (%(default)s)")
     parser.add_argument("--database", choices=("sqlite", "postgres"), help="instead of the plan's own")
+    parser.add_argument("--matrix", action="store_true", help="first every fault at every point, once")
+    parser.add_argument("--plan", type=Path, help="this plan alone, from a file that a run has left")
     chosen = parser.parse_args(arguments)
-    totals, seed, began_s = Totals(), chosen.seed, time.monotonic()
-    while totals.faults + len(totals.unfinished) * chosen.each < chosen.faults:
-        line = one(seed, chosen.each, chosen.database, totals)
+    totals, began_s = Totals(), time.monotonic()
+    for each in _plans(chosen):
+        if totals.faults + len(totals.unfinished) * chosen.each >= chosen.faults:
+            break
+        line = one(each, totals)
         so_far = f"{time.monotonic() - began_s:.0f} s, {totals.faults} of {chosen.faults} faults"
-        print(f"[{so_far}] seed {seed}: {line}", flush=True)  # noqa: T201
-        seed += 1
+        print(f"[{so_far}] seed {each.seed}: {line}", flush=True)  # noqa: T201
         write(totals)
     print(f"\n{totals.table()}\n\n{totals.summary()}")  # noqa: T201
     return 1 if totals.breaches or totals.unfinished else 0
+
+
+def _plans(chosen: argparse.Namespace) -> Iterator[Plan]:
+    if chosen.plan:
+        yield from_json(json.loads(chosen.plan.read_text()))
+        return
+    dealt = every_cell(chosen.seed, chosen.each) if chosen.matrix else []
+    yield from dealt
+    for seed in itertools.count(chosen.seed + len(dealt)):
+        yield plan(seed, chosen.each, chosen.database)
 
 
 def write(totals: Totals) -> None:

@@ -88,10 +88,8 @@ def tail(tmp_path_factory: pytest.TempPathFactory) -> Tail:
 
 
 @contextmanager
-def restored(tail: Tail, folder: Path, size: int) -> Iterator[Redis]:
-    """Redis on a copy of the file, cut to `size` bytes."""
-    shutil.copytree(tail.folder, folder)
-    os.truncate(folder / tail.aof, size)
+def started(folder: Path) -> Iterator[Redis]:
+    """Redis on a folder, killed at the end of the block."""
     port = free_port()
     binary = shutil.which("redis-server") or shutil.which("valkey-server") or ""
     given = ["--port", str(port), "--dir", str(folder), "--save", "", "--appendonly", "yes"]
@@ -106,20 +104,27 @@ def restored(tail: Tail, folder: Path, size: int) -> Iterator[Redis]:
             return False
 
     try:
-        wait_until(answers, what=f"Redis on {size} bytes")
+        wait_until(answers, what="Redis")
         yield client
     finally:
         client.close()
         role.kill()
-        shutil.rmtree(folder)
 
 
 def hold_it_against_what_was_told(tail: Tail, folder: Path, size: int) -> int:
-    """Check one cut; how many of the untold wins survived it."""
-    with restored(tail, folder, size) as redis:
-        end = looking.offer_end(redis, tail.offer)
-        entries = redis.xlen(f"{looking.SHARD}stream")
-        issued = int(redis.hget(f"{looking.SHARD}counters", "issued") or 0)
+    """Check the file cut to `size` bytes; how many of the untold wins survived it."""
+    shutil.copytree(tail.folder, folder)
+    os.truncate(folder / tail.aof, size)
+    with started(folder) as redis:
+        late = everything_is_there_as_a_whole(tail, redis, size)
+    shutil.rmtree(folder)
+    return late
+
+
+def everything_is_there_as_a_whole(tail: Tail, redis: Redis, size: int) -> int:
+    end = looking.offer_end(redis, tail.offer)
+    entries = redis.xlen(f"{looking.SHARD}stream")
+    issued = int(redis.hget(f"{looking.SHARD}counters", "issued") or 0)
     held = {shopper: tickets[0] for shopper, tickets in end.tickets.items()}
     # Whatever was told is there,
     assert tail.told.items() <= {shopper: ticket.order_no for shopper, ticket in held.items()}.items(), size
@@ -142,6 +147,23 @@ def test_nothing_told_is_lost_and_nothing_is_there_by_half_at_some_cuts(tail: Ta
     # The longest file has them all, the shortest none: the cuts were really in the middle of them.
     assert survived[0] == 0
     assert survived[-1] > 0
+
+
+def test_a_file_written_anew_after_the_cut_survives_the_next_restart_too(tail: Tail, tmp_path: Path) -> None:
+    # Given a file that ends in the middle of a script's changes,
+    size = tail.told_bytes + (tail.written_bytes - tail.told_bytes) // 3
+    shutil.copytree(tail.folder, tmp_path / "cut")
+    os.truncate(tmp_path / "cut" / tail.aof, size)
+    # when Redis starts, writes its file anew before anything else, and goes on,
+    with started(tmp_path / "cut") as redis:
+        survived = everything_is_there_as_a_whole(tail, redis, size)
+        redis.bgrewriteaof()
+        wait_until(lambda: not redis.info("persistence")["aof_rewrite_in_progress"], what="a new file")
+        redis.pipeline(transaction=True).incr("more").incr("more").execute()
+    # then the next start finds all of it, and nothing of the torn changes.
+    with started(tmp_path / "cut") as redis:
+        assert everything_is_there_as_a_whole(tail, redis, size) == survived
+        assert redis.get("more") == b"2"
 
 
 @pytest.mark.soak
