@@ -146,6 +146,8 @@ class Way:
         ]
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            return  # the ways are closed; streams complain about a task that ends by a cancellation
         finally:
             link.close(reset=False)
             self._links.discard(link)
