@@ -7,14 +7,15 @@ given back stays held: Redis keeps its ticket, and its number is not sold again.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from itertools import groupby
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, Row, Select, and_, false, func, select
+from sqlalchemy import Connection, Engine, Row, false, func, select, true, union_all
 
 from gateway.orders.database import reading, writing
 from gateway.orders.message import Ticket
-from gateway.orders.tables import offers, order_units, orders, stock_operations, unit_releases
+from gateway.orders.tables import REFUNDED, offers, order_units, orders, stock_operations, unit_releases
 
 PAGE = 500
 """Order numbers asked for in one statement, and rows fetched at once."""
@@ -24,7 +25,7 @@ Holding = tuple[str, Ticket]
 
 
 class Held(NamedTuple):
-    """How many units of an offer are held, and the highest number that an order ever had; 0 for none."""
+    """How many units of an offer are held, and the highest number among them; 0 for none."""
 
     units: int
     top: int
@@ -52,26 +53,36 @@ def locked(engine: Engine, offer: str) -> Iterator[tuple[Connection, Row[Any] | 
 
 def held(connection: Connection, offer: str) -> Held:
     """Units held of an offer."""
-    # By way of the orders, which have an index by offer for all states.
-    of_offer = (
-        select(
-            func.coalesce(func.max(order_units.c.unit), 0), func.count().filter(order_units.c.released == false())
-        )
-        .join(orders, orders.c.order_no == order_units.c.order_no)
-        .where(orders.c.offer == offer)
-    )
-    top, count = connection.execute(of_offer).one()
-    return Held(int(count), int(top))
+    # One statement for each partial index and no join: right after a rush of sales the database's statistics are
+    # those of an empty table, and with a join it may choose a plan that takes minutes.
+    units, top = 0, 0
+    for holds in (order_units.c.active == true(), REFUNDED):
+        counted = select(func.count(), func.max(order_units.c.unit)).where(order_units.c.offer == offer, holds)
+        count, highest = connection.execute(counted).one()
+        units, top = units + count, max(top, highest or 0)
+    return Held(units, top)
 
 
 def held_tickets(connection: Connection, offer: str) -> Iterator[Holding]:
     """Every ticket that is held, by shopper and in order of winning; without the units given back."""
-    of_offer = (
-        _units()
-        .where(orders.c.offer == offer)
-        .order_by(orders.c.shopper, orders.c.won_at_ms, orders.c.order_no, order_units.c.unit)
+    columns = order_units.c.shopper, order_units.c.order_no, order_units.c.unit, order_units.c.slot
+    halves = [
+        select(*columns).where(order_units.c.offer == offer, holds)
+        for holds in (order_units.c.active == true(), REFUNDED)
+    ]
+    both = union_all(*halves).subquery()
+    rows = connection.execute(
+        select(both).order_by(both.c.shopper, both.c.order_no, both.c.unit).execution_options(yield_per=PAGE)
     )
-    return _grouped(connection.execute(of_offer.execution_options(yield_per=PAGE)))
+    with closing(rows):
+        # Whole shoppers at a time, about a page of them.
+        page: list[Any] = []
+        for row in rows:
+            if len(page) >= PAGE and row.shopper != page[-1].shopper:
+                yield from _tickets(connection, page)
+                page = []
+            page.append(row)
+        yield from _tickets(connection, page)
 
 
 def tickets(connection: Connection, order_nos: Collection[str]) -> dict[str, Holding]:
@@ -79,44 +90,39 @@ def tickets(connection: Connection, order_nos: Collection[str]) -> dict[str, Hol
     found: dict[str, Holding] = {}
     for page in _pages(order_nos):
         rows = connection.execute(
-            _units().where(orders.c.order_no.in_(page)).order_by(orders.c.order_no, order_units.c.unit)
-        )
-        found |= {holding[1].order_no: holding for holding in _grouped(rows)}
+            select(order_units)
+            .where(order_units.c.order_no.in_(page), order_units.c.released == false())
+            .order_by(order_units.c.order_no, order_units.c.unit)
+        ).all()
+        found |= {holding[1].order_no: holding for holding in _tickets(connection, rows)}
     return found
 
 
-def _units() -> Select[Any]:
-    return select(
-        orders.c.shopper,
-        orders.c.order_no,
-        orders.c.price,
-        orders.c.pay_by_ms,
-        orders.c.won_at_ms,
-        orders.c.key,
-        order_units.c.unit,
-        order_units.c.slot,
-    ).join(order_units, and_(order_units.c.order_no == orders.c.order_no, order_units.c.released == false()))
-
-
-def _grouped(rows: Any) -> Iterator[Holding]:
-    order: Any = None
-    units: list[int] = []
-    slots: list[int] = []
-    for row in rows:
-        if order is None or row.order_no != order.order_no:
-            if order is not None:
-                yield _holding(order, units, slots)
-            order, units, slots = row, [], []
-        units.append(row.unit)
-        slots.append(row.slot)
-    if order is not None:
-        yield _holding(order, units, slots)
-
-
-def _holding(row: Any, units: list[int], slots: list[int]) -> Holding:
-    return row.shopper, Ticket(
-        row.order_no, tuple(units), tuple(slots), row.price, row.pay_by_ms, row.won_at_ms, row.key
-    )
+def _tickets(connection: Connection, units: Sequence[Any]) -> list[Holding]:
+    """The tickets of some units, which come by shopper and order."""
+    found_orders = {
+        row.order_no: row
+        for page in _pages({unit.order_no for unit in units})
+        for row in connection.execute(
+            select(
+                orders.c.order_no,
+                orders.c.shopper,
+                orders.c.price,
+                orders.c.pay_by_ms,
+                orders.c.won_at_ms,
+                orders.c.key,
+            ).where(orders.c.order_no.in_(page))
+        )
+    }
+    found = []
+    for order_no, group in groupby(units, key=lambda unit: unit.order_no):
+        numbers, slots = zip(*((unit.unit, unit.slot) for unit in group), strict=True)
+        order = found_orders[order_no]
+        ticket = Ticket(order_no, numbers, slots, order.price, order.pay_by_ms, order.won_at_ms, order.key)
+        found.append((order.shopper, ticket))
+    # A shopper's tickets are in the order of winning, as in Redis.
+    by_shopper = [list(group) for _, group in groupby(found, key=lambda holding: holding[0])]
+    return [each for group in by_shopper for each in sorted(group, key=lambda holding: holding[1].won_at_ms)]
 
 
 def known(connection: Connection, order_nos: Collection[str]) -> set[str]:

@@ -62,8 +62,8 @@ def rebuild(connection: Connection, client: Redis, row: Row[Any], *, lease_ms: i
         raise RecoveryError(
             f"the ledger holds {len(units)} units of {row.id} and allows {row.stock}: raise its stock by {-left}"
         )
-    # No number that may be on a shopper's receipt comes first; but none is above the cap.
-    top = max(holdings.held(connection, row.id).top, min(next_unit - 1, row.unit_cap))
+    # What Redis knows to be issued stays so: a lost winner's receipt may name it.
+    top = max([*units, min(next_unit - 1, row.unit_cap)], default=0)
     free = _free_numbers(units, top)
     freed = _build_numbers(client, built["freed"], islice(free, left))
     retired = _build_numbers(client, built["retired"], free)

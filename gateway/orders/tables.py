@@ -17,6 +17,8 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    and_,
+    false,
     text,
     true,
 )
@@ -138,6 +140,15 @@ Index(
     unique=True,
     sqlite_where=order_units.c.active == true(),
     postgresql_where=order_units.c.active == true(),
+)
+# Recovery and the fence find these without reading all that was ever given back.
+REFUNDED = and_(order_units.c.active == false(), order_units.c.released == false())
+Index(
+    "ix_order_units_refunded",
+    order_units.c.offer,
+    order_units.c.unit,
+    sqlite_where=REFUNDED,
+    postgresql_where=REFUNDED,
 )
 
 order_events = Table(

@@ -10,6 +10,7 @@ down_revision = "0001"
 
 # SQLite counts up by itself only in an INTEGER key.
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+REFUNDED = sa.and_(sa.column("active", sa.Boolean) == sa.false(), sa.column("released", sa.Boolean) == sa.false())
 STARTED = sa.column("state", sa.String) == "started"
 WAITING = sa.column("done_at_ms", sa.BigInteger).is_(None)
 
@@ -26,6 +27,14 @@ def _orders() -> None:
     """What an order goes through."""
     op.add_column(
         "order_units", sa.Column("released", sa.Boolean(), server_default=sa.text("false"), nullable=False)
+    )
+    op.create_index(
+        "ix_order_units_refunded",
+        "order_units",
+        ["offer", "unit"],
+        unique=False,
+        sqlite_where=REFUNDED,
+        postgresql_where=REFUNDED,
     )
     op.add_column("orders", sa.Column("key", sa.String(length=64), server_default="", nullable=False))
     op.add_column("orders", sa.Column("address", sa.JSON(none_as_null=True), nullable=True))

@@ -86,3 +86,11 @@ def sale(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> HalfSold:
     monkeypatch.setattr(looking, "BETWEEN_LOOKS_S", 0.01)
     monkeypatch.setattr(looking, "LOOKS", 2)
     return HalfSold(shop)
+
+
+@pytest.fixture
+def own_shop(own_redis: RedisServer, ledger_url: str, engine: Engine) -> Iterator[Shop]:
+    """A shop whose Redis may be killed."""
+    shop = Shop(Settings(redis_url=own_redis.url, database_url=ledger_url, lease_ms=20), engine)
+    yield shop
+    shop.close()

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, event, insert
+from sqlalchemy import event, insert
 
 from gateway import keys, offers, scripts
 from gateway.orders import releases, states, tables
 from gateway.orders.database import now_ms
 from gateway.orders.fence import FenceWatcher
 from gateway.orders.message import Ticket
-from gateway.settings import Settings
 from tests.conftest import RedisServer, wait_until
+from tests.gateway.orders.losing import copy_files, restore_files
 from tests.gateway.orders.shop import Shop
 
 
 @pytest.fixture
-def shop(own_redis: RedisServer, ledger_url: str, engine: Engine) -> Iterator[Shop]:
-    """A shop whose Redis may be killed."""
-    shop = Shop(Settings(redis_url=own_redis.url, database_url=ledger_url), engine)
-    yield shop
-    shop.close()
+def shop(own_shop: Shop) -> Shop:
+    return own_shop
 
 
 @pytest.fixture
@@ -134,17 +129,12 @@ def test_a_release_that_redis_lost_is_named(
     shop.publish(offer_id, stock=10)
     won = shop.click(offer_id, list("ab"))
     write_all(shop)
-    own_redis.kill()
-    copy = own_redis.folder / "copy"
-    shutil.copytree(own_redis.folder / "appendonlydir", copy)
-    own_redis.start()
+    copy = copy_files(own_redis)
     watcher.check()
     give_back(shop, offer_id, "a", won["a"])
     shop.click(offer_id, ["c"])
     write_all(shop)
-    own_redis.kill()
-    restore(copy, own_redis.folder / "appendonlydir")
-    own_redis.start()
+    restore_files(own_redis, copy)
     # The lost sale was of the freed unit, so neither the count nor the highest unit tells anything,
     # and the lost buyer's record is the first thing that is missing.
     shop.redis.hset(keys.buyers(offer_id, 1), "c", b"ORDER00000003,1,1,9900,2,1,")
@@ -160,12 +150,6 @@ def give_back(shop: Shop, offer: str, shopper: str, ticket: Ticket) -> None:
         states.move(connection, ticket.order_no, "pending", "cancelled", actor=shopper, at_ms=now_ms(connection))
         releases.request(connection, ticket.order_no, offer, shopper, ticket.units, at_ms=now_ms(connection))
     assert releases.apply_waiting(shop.engine, shop.redis, lease_ms=0).done == 1
-
-
-def restore(copy: Path, folder: Path) -> None:
-    """An older copy of Redis's files in the place of those it has."""
-    shutil.rmtree(folder)
-    shutil.copytree(copy, folder)
 
 
 def test_what_is_on_its_way_is_no_difference(
