@@ -9,7 +9,7 @@ reason             what happened
 ``above_unit_cap`` a unit number was never authorised for the offer
 ``above_limit``    a slot lies above the offer's limit per shopper
 ``unknown_offer``  the ledger does not have the offer
-``stale_epoch``    the entry belongs to another epoch than the ledger
+``stale_epoch``    the entry belongs to another epoch than the ledger: Redis lost it before it was written
 ``unreadable``     the entry, the shopper or the ticket cannot be read, or no column can hold it
 =================  ====================================================================================
 """

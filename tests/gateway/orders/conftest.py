@@ -91,6 +91,6 @@ def sale(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> HalfSold:
 @pytest.fixture
 def own_shop(own_redis: RedisServer, ledger_url: str, engine: Engine) -> Iterator[Shop]:
     """A shop whose Redis may be killed."""
-    shop = Shop(Settings(redis_url=own_redis.url, database_url=ledger_url, lease_ms=20), engine)
+    shop = Shop(Settings(redis_url=own_redis.url, database_url=ledger_url, lease_ms=5), engine)
     yield shop
     shop.close()

@@ -301,3 +301,8 @@ def test_every_code_is_named_by_a_test() -> None:
     files = (Path(__file__), Path(__file__).with_name("test_dead_letters_seated.py"))
     source = "".join(file.read_text() for file in files)
     assert [code for code in REMEDIES if f'"{code}"' not in source] == []
+
+
+def test_every_code_is_explained() -> None:
+    explained = (Path(__file__).parents[3] / "docs" / "operating.md").read_text()
+    assert [code for code in REMEDIES if f"`{code}`" not in explained] == []

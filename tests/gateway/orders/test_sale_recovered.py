@@ -1,0 +1,90 @@
+"""A sale as shoppers see it: Redis loses something, clicks are `unavailable` for a moment, and it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gateway import offers
+from tests.conftest import RedisServer, wait_until
+from tests.gateway.orders.half_sold import OFFER
+from tests.gateway.orders.losing import copy_files, lose_everything, restore_files
+from tests.gateway.orders.shop import Shop
+from tests.gateway.serving import Gateway
+
+pytestmark = pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def gateway(own_shop: Shop, start_gateway: Callable[..., Gateway]) -> Gateway:
+    return start_gateway(own_shop.settings.redis_url, lease_ms="100")
+
+
+def buy(gateway: Gateway, shopper: str, key: str = "a key") -> tuple[str, dict[str, Any]]:
+    reply = gateway.click(OFFER, shopper, key=key)
+    return reply.json()["outcome"], reply.json()
+
+
+def until_sold(gateway: Gateway, shopper: str) -> tuple[set[str], dict[str, Any]]:
+    """Click until it is won; what was heard before, and the ticket."""
+    heard = set()
+
+    def won() -> Any:
+        outcome, reply = buy(gateway, shopper)
+        heard.add(outcome)
+        return reply if outcome == "won" else None
+
+    return heard, wait_until(won, what="a win")
+
+
+@pytest.mark.parametrize("loses", ["everything", "the latest", "all keys of a running Redis"])
+def test_the_sale_goes_on_and_winners_keep_their_tickets(
+    own_shop: Shop, own_redis: RedisServer, gateway: Gateway, loses: str
+) -> None:
+    """Given winners whose orders are written, when Redis loses them, then nobody hears a lie."""
+    own_shop.publish(OFFER, stock=12, limit=2)
+    with own_shop.writer():
+        first = {shopper: buy(gateway, shopper)[1] for shopper in ("amy", "bob")}
+        wait_until(own_shop.settled, what="everything settled")
+        copy = copy_files(own_redis) if loses == "the latest" else None
+        wait_until(lambda: own_shop.approved(OFFER), what="approval")
+        first |= {shopper: until_sold(gateway, shopper)[1] for shopper in ("cleo", "dan")}
+        wait_until(own_shop.settled, what="everything settled")
+        if copy is not None:
+            restore_files(own_redis, copy)
+        elif loses == "everything":
+            lose_everything(own_redis)
+        else:
+            own_shop.redis.flushall()
+        heard, more = until_sold(gateway, "eve")
+        assert heard <= {"unavailable", "busy", "unknown", "won"}
+        assert offers.read(own_shop.redis, OFFER).epoch == 2
+        # The same key, the same ticket, the same receipt; another key is another purchase.
+        for shopper, before in first.items():
+            outcome, again = buy(gateway, shopper)
+            assert (outcome, again | {"outcome": "won"}) == ("already_won", before)
+        units = [unit for reply in first.values() for unit in reply["units"]] + more["units"]
+        for number in range(20):
+            outcome, reply = buy(gateway, f"late-{number}")
+            if outcome == "won":
+                units += reply["units"]
+        units += buy(gateway, "amy", "another key")[1].get("units", [])
+        assert sorted(units) == list(range(1, 13))
+        wait_until(own_shop.settled, what="everything settled")
+    assert own_shop.order_count() == 12
+    assert not own_shop.dead()
+
+
+def test_a_click_on_an_offer_that_is_lost_is_not_told_that_there_is_none(
+    own_shop: Shop, own_redis: RedisServer, gateway: Gateway
+) -> None:
+    """Given no writer, when Redis comes back empty, then no worker says not_found."""
+    own_shop.publish(OFFER, stock=12)
+    assert buy(gateway, "amy")[0] == "won"
+    lose_everything(own_redis)
+    wait_until(lambda: gateway.status("/readyz") == 200, what="a ready gateway")
+    for _ in range(3):
+        assert buy(gateway, "amy")[0] == "unavailable"
+        assert gateway.outcome("an-offer-never-asked-for") == "unavailable"
