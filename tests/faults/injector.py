@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -27,6 +29,7 @@ NARROW_BYTES_PER_S = 3000
 DELAY_MAX_S = 0.7
 AT_ONCE_S = 0.08
 DISK_SPARE_BYTES = 1500
+WRITTEN_WITHIN_S = 8.0
 
 WEATHER = {
     "refuse": {"refuse": True},
@@ -52,6 +55,8 @@ class Injector:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.done: list[Injected] = []
+        self._backup = stack.folder / "backup"
+        shutil.copytree(stack.folder / "redis", self._backup)
 
     def inject(self, fault: Fault) -> Injected:
         """Wait, arm the point, make the fault when it is reached, and end it."""
@@ -194,6 +199,8 @@ class Injector:
             stack.limit_redis_files(int(fault.amount * DISK_SPARE_BYTES))
         elif fault.kind == "power loss":
             lose_power(stack, fault.amount)
+        elif fault.kind in {"data lost", "old backup"}:
+            lose_data(stack, self._backup if fault.kind == "old backup" else None)
 
         def end() -> None:
             time.sleep(fault.lasts_s)
@@ -223,6 +230,25 @@ def lose_power(stack: Stack, amount: float) -> None:
     for way in ways:
         way.cut()
         way.set_weather()
+
+
+def lose_data(stack: Stack, backup: Path | None) -> None:
+    """Redis dies once all that was told is in the ledger, and comes back empty, or as it was in a backup."""
+    way = stack.redis_ways["gateway"]
+    way.set_weather(frozen=True, swallow=frozenset({"up"}))
+    end_s = time.monotonic() + WRITTEN_WITHIN_S
+    while writer_has_work(stack) and time.monotonic() < end_s:
+        time.sleep(AT_ONCE_S)
+    drained = not writer_has_work(stack)
+    stack.redis_role.kill()
+    if drained:
+        kept = stack.folder / "redis" / "appendonlydir"
+        shutil.rmtree(kept)
+        if backup is not None:
+            shutil.copytree(backup / "appendonlydir", kept)
+    for each in stack.redis_ways.values():
+        each.cut()
+    way.set_weather()
 
 
 class Meddler:

@@ -104,6 +104,8 @@ def _redis() -> list[Cell]:
         Cell("disk full", "redis", 2, FIVE, (0.3, 1.0)),
         Cell("power loss", "redis", 5, FIVE, (0.0, 0.3)),
         Cell("rewrite", "redis", 1, FIVE, (0.0, 0.0)),
+        Cell("data lost", "redis", 2, (ANY,), (0.0, 0.3)),
+        Cell("old backup", "redis", 2, (ANY,), (0.0, 0.3)),
     ]
 
 
