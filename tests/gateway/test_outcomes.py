@@ -173,9 +173,7 @@ def test_rate_limited_per_shopper_by_all_workers_together(pair: Gateway, redis: 
     # Given an offer with stock, so that no refusal is on lease, and a shopper who asks for too many.
     sale.adjust(1)
     sale.wait_for_window(1000, within_ms=300)
-    replies = [
-        httpx.post(f"{pair.url}/seckill/{offer_id}", headers=bearer(), json={"quantity": 2}) for _ in range(9)
-    ]
+    replies = pair.spread(offer_id, "amy", 9, json={"quantity": 2})
     assert [reply.json()["outcome"] for reply in replies[:5]] == ["limit_reached"] * 5
     for reply in replies[5:]:
         said = check(reply, "rate_limited", 429, "retry_after_ms")
