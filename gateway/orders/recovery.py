@@ -25,7 +25,7 @@ from gateway.orders.stream import WinnersStream
 
 RESCUED = "0-1"
 """The entry of an order that came from a buyer's record; no stream has it."""
-RECORDS_TOGETHER = 500
+RECORDS_TOGETHER = 1000
 """Buyers' records read at once, about as many tickets as the ledger writes in one transaction."""
 
 log = logging.getLogger(__name__)

@@ -32,7 +32,7 @@ def as_text(offers: int, found: Sequence[Breach], repaired: Sequence[Breach], *,
         else:
             lines.append(f"          --repair would {each.remedy.value}")
     repaired_too = f", {len(repaired)} repaired" if repairing else ""
-    lines.append(f"{offers} offers looked at, {len(found)} broken{repaired_too}")
+    lines.append(f"{offers} offer{'' if offers == 1 else 's'} looked at, {len(found)} broken{repaired_too}")
     return "\n".join(lines)
 
 

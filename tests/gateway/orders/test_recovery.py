@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from sqlalchemy import delete, insert, select, update
 
 from gateway import keys, offers
-from gateway.orders import releases, states, tables
+from gateway.orders import recovery, releases, states, tables
 from gateway.orders.fence import approve
 from gateway.orders.message import Entry
-from gateway.orders.recovery import recover
 from tests.conftest import RedisServer
 from tests.gateway.orders.half_sold import OFFER, cancel, settle_all
 from tests.gateway.orders.losing import check, copy_files, held, lose_everything, restore_files, sell_out
@@ -222,7 +222,7 @@ def test_nobody_recovers_what_sells(shop: Shop) -> None:
     shop.redis.hset(keys.offer(OFFER), "freed", 5)
     run_id = offers.run_id(shop.redis)
     assert approve(shop.redis, shop.engine, OFFER, run_id, []) is None
-    recover(shop.redis, shop.engine, shop.ledger(), OFFER, run_id, lease_ms=0)
+    recovery.recover(shop.redis, shop.engine, shop.ledger(), OFFER, run_id, lease_ms=0)
     assert offers.read(shop.redis, OFFER).epoch == 1
 
 
@@ -265,3 +265,21 @@ def test_a_large_offer_takes_seconds(shop: Shop) -> None:
     assert time.monotonic() - began < 10
     assert shop.redis.hlen(keys.buyers(OFFER, 2)) == 20_000
     assert len(sell_out(shop, 2)) == 10_000
+
+
+def test_an_approval_during_a_recovery_ends_it(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given an offer that somebody opens while it is recovered, then what is sold at once is not built over."""
+    shop.publish(OFFER, stock=10)
+    run_id = offers.run_id(shop.redis)
+    shop.redis.hset(keys.offer(OFFER), mapping={"run_id": "another", "freed": 5})
+    rescue = recovery.rescue
+
+    def rescued_and_opened(*known: Any) -> int:
+        rescue(*known)
+        shop.redis.hset(keys.offer(OFFER), "run_id", run_id)
+        return len(shop.click(OFFER, ["a"]))
+
+    monkeypatch.setattr(recovery, "rescue", rescued_and_opened)
+    recovery.recover(shop.redis, shop.engine, shop.ledger(), OFFER, run_id, lease_ms=0, why="it is broken")
+    assert offers.read(shop.redis, OFFER).epoch == 1
+    assert set(held(shop, 1)) == {"a"}
