@@ -55,16 +55,19 @@ class Run:
         self._began_s = time.monotonic()
         self.crowd: Crowd | None = None
 
-    def open(self, weights: dict[str, int] | None = None) -> Run:
-        """Put three offers on sale (one per shopper, several per shopper, one that operators meddle with)."""
+    def open(self, weights: dict[str, int] | None = None, *, stock: int = 2000) -> Run:
+        """Put three offers on sale (one per shopper, several per shopper, one that operators meddle with).
+
+        `stock`: units of the last one, which shall not run out.
+        """
         short = PAY_WITHIN_S
         plan = (
             (f"{self._code}a", ONE_SKU, 60, 1, short),
             (f"{self._code}b", MANY_SKU, 3000, 4, short),
-            (f"{self._code}c", MEDDLED_SKU, 2000, 1, 60),
+            (f"{self._code}c", MEDDLED_SKU, stock, 1, 900),
         )
-        for code, sku, stock, limit, pay_within_s in plan:
-            self.sale.publish(code, sku, stock=stock, limit=limit, pay_within_s=pay_within_s, lasts_s=LASTS_S)
+        for code, sku, units, limit, pay_within_s in plan:
+            self.sale.publish(code, sku, stock=units, limit=limit, pay_within_s=pay_within_s, lasts_s=LASTS_S)
         offers = list(self.sale.offers.values())
         self.crowd = Crowd(
             self.stack, self.history, weights or USUAL, offers, seed=self._seed, width=self._width
