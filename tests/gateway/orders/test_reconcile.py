@@ -29,6 +29,13 @@ def test_a_sound_sale_is_sound(sale: HalfSold) -> None:
     assert repair(sale.stores, []) == ([], [])
 
 
+def test_a_winner_on_the_way_to_the_ledger_is_sound(sale: HalfSold) -> None:
+    sale.shop.click(OFFER, ["given-out"])
+    sale.shop.redis.xreadgroup(keys.ORDER_GROUP, "a-writer", {keys.stream(0): ">"})
+    sale.shop.click(OFFER, ["not-given-out"])
+    assert broken(sale.stores) == []
+
+
 # Each break: what is done by hand, and what must be named (code, unit, order of shopper).
 
 
