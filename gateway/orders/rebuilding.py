@@ -63,7 +63,7 @@ def rebuild(connection: Connection, client: Redis, row: Row[Any], *, lease_ms: i
             f"the ledger holds {len(units)} units of {row.id} and allows {row.stock}: raise its stock by {-left}"
         )
     # What Redis knows to be issued stays so: a lost winner's receipt may name it.
-    top = max([*units, min(next_unit - 1, row.unit_cap)], default=0)
+    top = max([0, *units, min(next_unit - 1, row.unit_cap)])
     free = _free_numbers(units, top)
     freed = _build_numbers(client, built["freed"], islice(free, left))
     retired = _build_numbers(client, built["retired"], free)

@@ -116,6 +116,13 @@ def test_more_numbers_came_back_than_may_be_sold(shop: Shop, own_redis: RedisSer
     assert sell_out(shop, 2) == [2]
 
 
+def test_an_offer_that_never_sold_begins_at_its_first_unit(shop: Shop, own_redis: RedisServer) -> None:
+    shop.publish(OFFER, stock=3)
+    lose_everything(own_redis)
+    assert check(shop) == {}
+    assert sell_out(shop, 2) == [1, 2, 3]
+
+
 def test_an_ended_offer_is_still_true_to_its_winners(shop: Shop, own_redis: RedisServer) -> None:
     shop.publish(OFFER, stock=10)
     won = shop.click(OFFER, ["a"])
