@@ -235,7 +235,9 @@ def test_a_lone_surrogate_as_subject() -> None:
     refused(forge(HEADER, f'{{"sub":"\\ud800","exp":{NOW_S + 60}}}'), "JSON|control|characters")
 
 
-@pytest.mark.parametrize("exp", [NOW_S + 60.0, NOW_S + 0.5, str(NOW_S + 60), True, None, [], -1, 10**12, 10**30])
+@pytest.mark.parametrize(
+    "exp", [NOW_S + 60.0, NOW_S + 0.5, str(NOW_S + 60), True, None, [], -1, 10**12, 10**30], ids=type
+)
 def test_an_expiry_that_is_no_whole_number_of_seconds(exp: Any) -> None:
     refused(forge(HEADER, AMY | {"exp": exp}), "exp|JSON")
 
