@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# How many tests run at once; each worker has a Redis and a PostgreSQL of its own.
+WORKERS ?= 2
 # Passed on: make up ARGS="--data /srv/seckill --no-demo", make test ARGS="-k tokens"
 ARGS ?=
 
@@ -28,7 +30,7 @@ up: install ## start everything on this machine with demo data
 	@$(BIN)/seckill up $(ARGS)
 
 test: install check ## every check and every test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: install ## lint, format, types, known vulnerabilities of dependencies
 	$(BIN)/ruff check
