@@ -24,7 +24,13 @@ def resources(tmp_path: Path, own_redis: RedisServer) -> Iterator[Resources]:
     database_url = f"sqlite:///{tmp_path / 'ledger.db'}"
     migrations.upgrade(database_url)
     opened = Resources.open(
-        Settings.from_env({"SECKILL_REDIS_URL": own_redis.url, "SECKILL_DATABASE_URL": database_url})
+        Settings.from_env(
+            {
+                "SECKILL_REDIS_URL": own_redis.url,
+                "SECKILL_DATABASE_URL": database_url,
+                "SECKILL_ADMIN_KEY": "an-operator's-key-of-a-demo-0123456789",
+            }
+        )
     )
     yield opened
     opened.close()
