@@ -119,7 +119,7 @@ class Gate(Connections):
         offer = await self.read_offer(offer_id)
         lane = self.lanes.get(offer_id)
         if offer is None:
-            if await self._is_lost(lane):
+            if await self._is_lost(offer_id, lane):
                 raise RedisProblem(f"Redis has lost offers, {offer_id} may be one of them")
             self.lanes.pop(offer_id, None)
             if lane is not None:
@@ -132,12 +132,14 @@ class Gate(Connections):
             lane.set_offer(offer, judge)
         return lane
 
-    async def _is_lost(self, lane: Lane | None) -> bool:
-        """Whether an offer that Redis does not have may be lost, and come back by recovery."""
+    async def _is_lost(self, offer_id: str, lane: Lane | None) -> bool:
+        """Whether an offer that Redis does not have is or may be lost, and comes back by recovery."""
         if lane is not None and (lane.offer.sold_at_ms or lane.counts[Outcome.WON.index]):
             return True  # An offer that has sold is never removed.
-        there = await self.side.pipeline([("EXISTS", keys.offers(shard)) for shard in keys.shards()])
-        return not any(there)
+        # Recovery names all offers before it brings the first one back; before that Redis knows of none.
+        offers = keys.offers(keys.shard_of(offer_id))
+        named, any_there = await self.side.pipeline([("SISMEMBER", offers, offer_id), ("EXISTS", offers)])
+        return bool(named) or not any_there
 
     async def read_again(self, lane: Lane) -> Lane | None:
         """The lane with its offer's terms as Redis has them now; None when the offer is gone.

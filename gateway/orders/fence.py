@@ -64,6 +64,7 @@ class FenceWatcher:
             return
         closed: dict[str, str] = {}
         waiting = self._unapproved(run_id)
+        self._name(waiting)
         if waiting and run_id != self._renewed:
             append_file.renew(self._client)
             self._renewed = run_id
@@ -97,6 +98,13 @@ class FenceWatcher:
         return [
             offer for offer, approved in zip(seeded, pipeline.execute(), strict=True) if approved != run_id.encode()
         ]
+
+    def _name(self, waiting: Sequence[str]) -> None:
+        """Tell gateways which offers there are before the first is back: none of them is `not_found` meanwhile."""
+        pipeline = self._client.pipeline(transaction=False)
+        for offer in waiting:
+            pipeline.sadd(keys.offers(keys.shard_of(offer)), offer)
+        pipeline.execute()
 
     def _see_to(self, offer: str, run_id: str, entries: Sequence[Entry], closed: dict[str, str]) -> bool:
         """Approve an offer, or recover it; whether it was recovered, and now waits for its approval."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway import offers
+from gateway import keys, offers
 from tests.conftest import RedisServer, wait_until
 from tests.gateway.orders.half_sold import OFFER
 from tests.gateway.orders.losing import copy_files, lose_everything, restore_files
@@ -88,3 +88,22 @@ def test_a_click_on_an_offer_that_is_lost_is_not_told_that_there_is_none(
     for _ in range(3):
         assert buy(gateway, "amy")[0] == "unavailable"
         assert gateway.outcome("an-offer-never-asked-for") == "unavailable"
+
+
+def test_an_offer_that_waits_for_its_turn_is_not_told_to_be_none(
+    own_shop: Shop, own_redis: RedisServer, gateway: Gateway
+) -> None:
+    """Given two lost offers, when one is recovered, then clicks on the other are unavailable, not not_found."""
+    other = f"{OFFER}-other"
+    for offer in (OFFER, other):
+        own_shop.publish(offer, stock=12, limit=2)
+    lose_everything(own_redis)
+    watcher = own_shop.watcher()
+    watcher.check()
+    watcher.close()
+    # As if recovery had stopped between the two.
+    own_shop.redis.delete(keys.offer(other))
+    wait_until(lambda: gateway.status("/readyz") == 200, what="a ready gateway")
+    wait_until(lambda: buy(gateway, "amy")[0] == "won", what="a win on the recovered offer")
+    assert gateway.outcome(other, key="k") == "unavailable"
+    assert gateway.outcome("an-offer-never-asked-for") == "not_found"
