@@ -21,6 +21,8 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 _numbers = itertools.count(1)
+PORT_MAX = 55_536
+"""A Redis in cluster mode listens on the port 10,000 above its own, too."""
 
 
 def need(what: str) -> Any:
@@ -32,9 +34,12 @@ def need(what: str) -> Any:
 
 def free_port() -> int:
     """A TCP port of loopback that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port < PORT_MAX:
+            return port
 
 
 def wait_until(holds: Callable[[], Any], *, within_s: float = 10.0, what: str = "the condition") -> Any:

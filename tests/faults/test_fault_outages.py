@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import need, wait_until
+from tests.faults import looking
 from tests.faults.clocks import Clock
 from tests.faults.databases import Sqlite
 from tests.faults.injector import writer_has_work
@@ -113,6 +114,7 @@ def test_a_writer_that_slept_through_a_recovery_writes_nothing_old(tmp_path: Pat
         sells_on(run, "after the recovery")
         stack.roles["writer"].signal_all(signal.SIGCONT)
         sells_on(run, "with the writer awake")
+        wait_until(lambda: looking.look(stack, run.sale).dead, within_s=20, what="what the sleeper sets aside")
         # and then what the sleeper set aside is repaired,
         result = run.finish(repair=True)
         # then Redis and ledger agree about every unit, and what was set aside has its order. Wins that only the

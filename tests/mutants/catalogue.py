@@ -93,8 +93,8 @@ MUTATIONS = (
     Mutation(
         "the shield's copy of winners need not be exact",
         "gateway/admission/gate.py",
-        "if before is not None and before == after and len(winners) == count:",
-        "if before is not None and len(winners) > count:",
+        "if before == after and epoch == str(offer.epoch).encode() and len(winners) == count:",
+        "if len(winners) > count:",
         SHIELD,
     ),
     Mutation(
