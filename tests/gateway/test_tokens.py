@@ -197,6 +197,7 @@ def test_crit(crit: Any) -> None:
         f'{{"sub":"a:b","level":1,"level":1,"exp":{NOW_S + 60}}}',
         f'{{"sub":"amy","exp":{NOW_S + 60},"x":{{"a":1,"a":2}}}}',
     ],
+    ids=["sub", "exp", "an escaped sub", "level", "within a claim"],
 )
 def test_duplicate_claims(claims: str) -> None:
     refused(forge(HEADER, claims), "twice")
