@@ -30,7 +30,7 @@ up: install ## start everything on this machine with demo data
 	@$(BIN)/seckill up $(ARGS)
 
 test: install check ## every check and every test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: install ## lint, format, types, known vulnerabilities of dependencies
 	$(BIN)/ruff check
