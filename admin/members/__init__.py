@@ -1,0 +1,1 @@
+"""Members: what the shop knows of its shoppers, for campaigns that are not for everyone."""

@@ -1,0 +1,22 @@
+"""Snapshots of quotes: everything needed to compute one again."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table
+
+from gateway.orders.tables import metadata
+
+quotes = Table(
+    "quotes",
+    metadata,
+    Column("token", String(40), primary_key=True),
+    # Whose it is; null for a guest's or an operator's, which cannot be ordered.
+    Column("shopper", String(64)),
+    # The version of the engine, and the change of the shop that it was made at.
+    Column("engine", Integer, nullable=False),
+    Column("change_number", BigInteger, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("valid_until_ms", BigInteger, nullable=False),
+    Column("snapshot", LargeBinary, nullable=False),
+    Index("ix_quotes_created", "created_at_ms"),
+)

@@ -1,0 +1,1 @@
+"""Sessions 場次: the times of day at which flash sales are held."""

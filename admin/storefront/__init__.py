@@ -1,0 +1,1 @@
+"""What shoppers see: products, search, landing pages and sessions as JSON."""
