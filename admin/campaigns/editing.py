@@ -25,7 +25,8 @@ from admin.campaigns.tables import campaign_items, offer_removals
 from admin.campaigns.views import campaign_view
 from admin.errors import Conflict, Deferred, FieldError, Invalid, NotFound, Unavailable
 from admin.inputs import examine
-from admin.promotions.model import CampaignFields, Plan, guard_items
+from admin.promotions.guards import guard_items
+from admin.promotions.model import CampaignFields, Plan
 from admin.resources import Resources
 from gateway import offers as published
 from gateway.orders.database import writing

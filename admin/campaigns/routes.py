@@ -148,7 +148,7 @@ ENDPOINTS = (
         _create,
         Campaign,
         status=201,
-        body=Body(tuple(each.campaign for each in _TYPES), {each.name: dict(each.example) for each in _TYPES}),
+        body=Body(tuple(each.campaign for each in _TYPES), {each.name: dict(each.body) for each in _TYPES}),
         problems=(409,),
     ),
     Endpoint("GET", _LIST, "list_campaigns", "Campaigns, newest first", _list, CampaignPage, query=CampaignFilter),

@@ -31,7 +31,8 @@ from admin.errors import Conflict, FieldError, Invalid
 from admin.inputs import check, examine
 from admin.paging import read_cursor, split, write_cursor
 from admin.promotions import registry
-from admin.promotions.model import Plan, guard_items
+from admin.promotions.guards import guard_items
+from admin.promotions.model import Plan
 from admin.resources import Resources
 from gateway.orders.database import now_ms, reading, writing
 from gateway.orders.tables import orders

@@ -7,7 +7,7 @@ draft; what publishing needs is judged by guards, so that all problems are told 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -15,6 +15,8 @@ from pydantic import AfterValidator, Field
 
 from admin.errors import FieldError
 from admin.inputs import ONE_LINE, Code, Input, Instant, Money, Sku, refuse
+from admin.promotions.audience import Audience
+from admin.promotions.effects import Effect, Group
 
 ITEMS_MAX = 1000
 """Products listed in one campaign."""
@@ -39,7 +41,6 @@ Name = Annotated[str, Field(min_length=1, max_length=100), ONE_LINE]
 Slogan = Annotated[str, Field(min_length=1, max_length=200), ONE_LINE]
 Label = Annotated[str, Field(min_length=1, max_length=LABEL_WIDTH_MAX), ONE_LINE, AfterValidator(_short)]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=20)]
-Level = Annotated[int, Field(ge=0, le=1000)]
 Count = Annotated[int, Field(ge=1, le=10**9)]
 Channel = Literal["web", "app", "mini_program", "store"]
 StoreId = Annotated[str, Field(min_length=1, max_length=40), ONE_LINE]
@@ -52,20 +53,6 @@ class Texts(Input):
     name: Name | None = None
     slogan: Slogan | None = None
     label: Label | None = None
-
-
-class Audience(Input):
-    """Whom a campaign is for. Conditions belong to `members`; all that are given hold."""
-
-    kind: Literal["everyone", "members"] = "everyone"
-    levels: Annotated[list[Level], Field(min_length=1, max_length=100)] | None = None
-    member_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
-    birthday: Literal["day", "month"] | None = None
-    new_customer: bool | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """Without the conditions that are not given."""
-        return self.model_dump(exclude_none=True)
 
 
 class Limits(Input):
@@ -121,11 +108,16 @@ class ProductFacts:
     free: int
     gift_only: bool
     on_sale: bool
+    category: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A campaign that somebody wants to publish, and the world it would be published into."""
+    """A campaign that somebody wants to publish, and the world it would be published into.
+
+    `products` has the listed products, the excluded ones and those that the rule names, as far as they exist;
+    `categories` those of the scope that exist.
+    """
 
     code: str
     fields: CampaignFields
@@ -133,55 +125,99 @@ class Plan:
     items: Sequence[Any]
     now_ms: int
     products: Mapping[str, ProductFacts] = field(default_factory=dict)
+    categories: frozenset[str] = frozenset()
     kept: frozenset[str] = frozenset()
-    """SKUs that are published already and whose price stays; they were judged then, by that day's base price."""
+    """SKUs that are published already and whose terms stay; they were judged then, by that day's base price."""
+    gifts_only: bool = False
+    """Whether the shop gives away only goods that are not for sale."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormField:
+    """One field of a type's form. `path` is its place in the body; texts by language.
+
+    A `table` has `columns`, fields whose paths are relative to a row; `choices` are values with their texts;
+    `shown_if` names a field and the value it must have for this one to be asked.
+    """
+
+    path: str
+    kind: Literal["money", "percent", "multiplier", "count", "choice", "flag", "instant", "product", "table"]
+    title: Mapping[str, str]
+    help: Mapping[str, str] = field(default_factory=dict)
+    required: bool = False
+    choices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    columns: tuple[FormField, ...] = ()
+    shown_if: tuple[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A cart and what the type makes of it; operators read it, and a test holds the engine to it.
+
+    `prices` are base prices by SKU, `cart` quantities by SKU. `expect` may name `total`, `discount`, `payables`
+    (by line), `tier`, `gifts` ({sku: quantity}), `deposit`, `balance`.
+    """
+
+    title: Mapping[str, str]
+    rule: Mapping[str, Any]
+    prices: Mapping[str, int]
+    cart: Mapping[str, int]
+    expect: Mapping[str, Any]
+    items: Sequence[Mapping[str, Any]] = ()
+    """Terms of listed products; by default everything in the cart is listed without terms of its own."""
+    gifts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    add_ons: Sequence[Mapping[str, Any]] = ()
+
+
+def _nothing_named(_rule: Any) -> Iterable[str]:
+    return ()
+
+
+def _all_welcome(_rule: Any, _item: Any, _price: int, _quantity: int) -> str | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
 class PromotionType:
-    """One type of promotion."""
+    """One type of promotion: everything that is special about it."""
 
     name: str
+    title: Mapping[str, str]
+    sentence: Mapping[str, str]
+    """What it does, for an operator who has to choose a type."""
+    words: tuple[str, ...]
+    """What shoppers type when they look for such promotions."""
     fields: type[CampaignFields]
     campaign: type[NewCampaign]
+    item: type[Item]
     guard: Callable[[Plan], list[FieldError]]
     label: Callable[[Any, Sequence[Any], str], dict[str, str]]
-    example: Mapping[str, Any]
+    """Of a rule, its items and the currency: the short text in every language."""
+    evaluate: Callable[[Any, Group], Effect] | None
+    """What the rule makes of a group. None: never priced in a cart."""
+    body: Mapping[str, Any]
+    """A body that makes such a campaign."""
+    form: tuple[FormField, ...]
+    examples: tuple[Example, ...]
+    refuses: Callable[[Any, Any, int, int], str | None] = _all_welcome
+    """Of rule, item terms, base price and quantity: the code of the reason why a line is left out, if it is."""
+    named: Callable[[Any], Iterable[str]] = _nothing_named
+    """Products that the rule names: gifts, options, components."""
+    own_button: bool = False
+    """Joined only when the shopper says so, and alone."""
+    additive: bool = False
+    """What a line is reduced by depends on that line alone."""
+    items_only: bool = False
+    """Whether products must be listed one by one."""
+    counts_units: bool = False
+    """Whether `limits` count units; otherwise orders."""
     coupons_allowed: bool = True
     raisable: frozenset[str] = frozenset()
     """Fields of the rule that may grow while the campaign runs."""
 
 
-def missing(path: str) -> FieldError:
-    """The refusal to publish without a field."""
-    return FieldError(path, "missing", "needed to publish")
-
-
-def guard_window(plan: Plan) -> list[FieldError]:
-    """Rules that every type keeps: a name, and a window that is not over."""
-    fields = plan.fields
-    errors = [missing(name) for name in ("name", "starts_at", "ends_at") if getattr(fields, name) is None]
-    if fields.starts_at is not None and fields.ends_at is not None and fields.starts_at >= fields.ends_at:
-        errors.append(FieldError("ends_at", "not_after_start", "must be later than starts_at"))
-    elif fields.ends_at is not None and fields.ends_at <= plan.now_ms:
-        errors.append(FieldError("ends_at", "in_the_past", "must be in the future"))
-    return errors
-
-
-def guard_audience(audience: Audience) -> list[FieldError]:
-    """Conditions are for members only."""
-    if audience.kind == "members":
-        return []
-    given = audience.model_dump(exclude={"kind"}, exclude_none=True)
-    return [FieldError(f"audience.{name}", "needs_members", 'conditions need "kind": "members"') for name in given]
-
-
-def guard_items(items: Sequence[Item]) -> list[FieldError]:
-    """Each product once."""
-    seen: set[str] = set()
-    errors = []
-    for index, item in enumerate(items):
-        if item.sku in seen:
-            errors.append(FieldError(f"items.{index}.sku", "duplicate_sku", f"{item.sku} is listed twice"))
-        seen.add(item.sku)
-    return errors
+def fitting(long: Mapping[str, str], plain: Mapping[str, str]) -> dict[str, str]:
+    """Labels that are not too wide: in each language the long one if it fits, else the plain one."""
+    return {
+        language: text if width(text) <= LABEL_WIDTH_MAX else plain[language] for language, text in long.items()
+    }

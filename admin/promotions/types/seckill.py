@@ -11,20 +11,19 @@ from pydantic import Field
 from admin.errors import FieldError
 from admin.inputs import Money, Stock
 from admin.promotions import money
+from admin.promotions.audience import guard_audience
+from admin.promotions.guards import guard_items, guard_window, missing
 from admin.promotions.model import (
     ITEMS_MAX,
-    LABEL_WIDTH_MAX,
     CampaignFields,
+    Example,
+    FormField,
     Item,
     NewCampaign,
     Plan,
     PromotionType,
     Rule,
-    guard_audience,
-    guard_items,
-    guard_window,
-    missing,
-    width,
+    fitting,
 )
 
 LIMIT_MAX = 1000
@@ -134,21 +133,56 @@ def _label(rule: SeckillRule, items: Sequence[SeckillItem], currency: str) -> di
         "en": f"Flash sale from {shown}" if several else f"Flash sale {shown}",
         "zh-Hant": f"秒殺價 {shown} 起" if several else f"秒殺價 {shown}",
     }
-    return {
-        language: label if width(label) <= LABEL_WIDTH_MAX else words[language]
-        for language, label in labels.items()
-    }
+    return fitting(labels, words)
 
 
 PROMOTION = PromotionType(
     name="seckill",
+    title={"en": "Flash sale", "zh-Hant": "限時秒殺"},
+    sentence={
+        "en": "A few pieces at a very low price in a short time, sold by the gateway.",
+        "zh-Hant": "短時間內以超低價限量搶購，由秒殺閘道售出。",
+    },
+    words=("flash sale", "seckill", "秒殺", "限時搶購"),
+    item=SeckillItem,
+    evaluate=None,
+    own_button=True,
+    items_only=True,
     fields=SeckillFields,
     campaign=SeckillCampaign,
     guard=_guard,
     label=_label,
     coupons_allowed=False,
     raisable=frozenset({"rule.limit_per_shopper"}),
-    example={
+    form=(
+        FormField("rule.price", "money", {"en": "Price", "zh-Hant": "秒殺價"}, required=True),
+        FormField(
+            "rule.limit_per_shopper",
+            "count",
+            {"en": "Limit per shopper", "zh-Hant": "每人限購"},
+            {"en": "Units that one shopper may buy.", "zh-Hant": "每位顧客最多可買的件數。"},
+        ),
+        FormField(
+            "rule.pay_within_s",
+            "count",
+            {"en": "Seconds to pay", "zh-Hant": "付款期限（秒）"},
+            {"en": "Unpaid orders give their units back.", "zh-Hant": "逾時未付款即釋出商品。"},
+        ),
+    ),
+    examples=(
+        Example(
+            {
+                "en": "In a cart it stays at its base price: it has a button of its own.",
+                "zh-Hant": "購物車內仍為原價，須按專屬按鈕購買。",
+            },
+            rule={"price": 9900},
+            items=[{"sku": "kettle", "stock": 10}],
+            prices={"kettle": 12900},
+            cart={"kettle": 1},
+            expect={"discount": 0, "total": 12900},
+        ),
+    ),
+    body={
         "type": "seckill",
         "name": "Noon sale",
         "code": "noon1121",
