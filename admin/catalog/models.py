@@ -98,10 +98,13 @@ class Product(BaseModel):
 
 
 class ProductFilter(Page):
-    """Which products to show."""
+    """Which products to show; all that is asked holds."""
 
-    category: QueryText | None = None
+    category: Annotated[QueryText | None, Field(description="or a descendant of it")] = None
+    tag: QueryText | None = None
     on_sale: QueryFlag | None = None
+    gift_only: QueryFlag | None = None
+    q: Annotated[QueryText | None, Field(description="a part of the name or the SKU")] = None
 
 
 class ProductPage(BaseModel):

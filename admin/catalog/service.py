@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from admin.audit import service as audit
+from admin.catalog.holding import campaign_with_product
 from admin.catalog.models import Membership, Product, ProductChange, ProductFilter, ProductInput, ProductPage
 from admin.catalog.tables import products
+from admin.catalog.tree import family
+from admin.changes import note, take_number
 from admin.errors import Conflict, Invalid, NotFound, StaleRevision
 from admin.inputs import check
 from admin.paging import read_cursor, split, write_cursor
@@ -33,7 +36,7 @@ def create(resources: Resources, body: object, *, actor: str) -> Product:
     try:
         with writing(resources.engine) as connection:
             now = now_ms(connection)
-            values = {**given.model_dump(), "reserved": 0, "revision": 1}
+            values = {**given.model_dump(), "reserved": 0, "revision": 1, "changed": take_number(connection)}
             connection.execute(insert(products).values(**values, created_at_ms=now, updated_at_ms=now))
             product = _view(resources, _row(connection, given.sku))
             audit.record(connection, actor, "create", "product", given.sku, after=product.model_dump())
@@ -62,17 +65,28 @@ def page(resources: Resources, wanted: ProductFilter) -> ProductPage:
     statement = select(products).order_by(products.c.sku).limit(wanted.limit + 1)
     if position is not None:
         statement = statement.where(products.c.sku > position[0])
-    if wanted.category is not None:
-        statement = statement.where(products.c.category == wanted.category)
-    if wanted.on_sale is not None:
-        statement = statement.where(products.c.on_sale == wanted.on_sale)
     with reading(resources.engine) as connection:
-        rows = connection.execute(statement).all()
+        rows = connection.execute(statement.where(*_conditions(connection, wanted))).all()
     shown, last = split(rows, wanted.limit)
     return ProductPage(
         items=[_view(resources, row) for row in shown],
         next=write_cursor(last.sku) if last is not None else None,
     )
+
+
+def _conditions(connection: Connection, wanted: ProductFilter) -> Iterator[ColumnElement[bool]]:
+    if wanted.category is not None:
+        yield products.c.category.in_(family(wanted.category))
+    if wanted.tag is not None:
+        spread = func.json_each if connection.dialect.name == "sqlite" else func.json_array_elements_text
+        tags = spread(products.c.tags).table_valued("value")
+        yield exists(select(tags.c.value).where(tags.c.value == wanted.tag))
+    if wanted.on_sale is not None:
+        yield products.c.on_sale == wanted.on_sale
+    if wanted.gift_only is not None:
+        yield products.c.gift_only == wanted.gift_only
+    if wanted.q is not None:
+        yield or_(*(column.icontains(wanted.q, autoescape=True) for column in (products.c.sku, products.c.name)))
 
 
 def change(resources: Resources, sku: str, body: object, *, actor: str, if_match: int | None = None) -> Product:
@@ -97,6 +111,8 @@ def change(resources: Resources, sku: str, body: object, *, actor: str, if_match
                 lowest=row.reserved,
             )
         before = _view(resources, row).model_dump()
+        if values.keys() - {"stock"}:
+            values["changed"] = take_number(connection)
         connection.execute(
             update(products)
             .where(products.c.sku == sku)
@@ -112,7 +128,7 @@ def remove(resources: Resources, sku: str, *, actor: str, if_match: int | None =
 
     Raises:
         NotFound, StaleRevision: there is none, or it was changed in between.
-        Conflict: an offer or an order still needs it.
+        Conflict: an offer, an order or a campaign still needs it.
     """
     with writing(resources.engine) as connection:
         row = _row(connection, sku, lock=True)
@@ -125,7 +141,15 @@ def remove(resources: Resources, sku: str, *, actor: str, if_match: int | None =
             or connection.execute(select(or_(exists().where(*offered), exists().where(*ordered)))).scalar_one()
         ):
             raise Conflict(f"{sku} is in a live offer or order", code="product_in_use")
+        campaign = campaign_with_product(connection, sku, now)
+        if campaign is not None:
+            raise Conflict(
+                f"the campaign {campaign} has {sku}; take it off there or end the campaign",
+                code="product_in_use",
+                campaign=campaign,
+            )
         connection.execute(delete(products).where(products.c.sku == sku))
+        note(connection, "product", sku, None)
         before = _view(resources, row).model_dump()
         audit.record(connection, actor, "delete", "product", sku, before=before)
 

@@ -107,22 +107,27 @@ def read_campaign(code: str, body: Mapping[str, Any], currency: str) -> Campaign
 
 
 def _common(code: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    starts_at_ms = body.get("starts_at") or 0
+    starts_at_ms = _whole(body.get("starts_at"))
     return {
         "code": code,
-        "revision": int(body.get("revision") or 0),
+        "revision": _whole(body.get("revision")),
         "type_name": str(body.get("type", "")),
         "scope": body.get("scope") or "items",
         "starts_at_ms": starts_at_ms,
-        "ends_at_ms": body.get("ends_at") or 0,
+        "ends_at_ms": _whole(body.get("ends_at")),
         "draft": bool(body.get("draft")),
         "paused": bool(body.get("paused")),
         "terminated": body.get("terminated_at") is not None,
         "name": body.get("name") or code,
         "slogan": body.get("slogan"),
         "label": body.get("label"),
-        "rank": (-int(body.get("priority") or 0), -starts_at_ms, code),
+        "rank": (-_whole(body.get("priority")), -starts_at_ms, code),
     }
+
+
+def _whole(value: Any) -> int:
+    # A draft may lack it, and what was stored by another version may be anything.
+    return value if isinstance(value, int) else 0
 
 
 def _broken(code: str, body: Mapping[str, Any], promotion: PromotionType | None, why: str) -> Campaign:

@@ -44,15 +44,7 @@ Percent = Annotated[
     int,
     BeforeValidator(_percent),
     PlainSerializer(_number, return_type=int | float),
-    WithJsonSchema(
-        {
-            "type": "number",
-            "exclusiveMinimum": 0,
-            "exclusiveMaximum": 100,
-            "multipleOf": 0.01,
-            "description": "percent",
-        }
-    ),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 100, "multipleOf": 0.01}),
 ]
 """Basis points inside: 12.5 % is 1250."""
 

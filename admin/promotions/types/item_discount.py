@@ -118,10 +118,8 @@ def _given(terms: ItemDiscountRule | ItemDiscountItem) -> list[str]:
 def _one_way(path: str, terms: ItemDiscountRule | ItemDiscountItem, *, needed: bool) -> list[FieldError]:
     given = _given(terms)
     if len(given) > 1:
-        return [
-            FieldError(f"{path}.{name}", "one_way_only", f"give only one of {', '.join(given)}")
-            for name in given[1:]
-        ]
+        text = f"give only one of {', '.join(given)}"
+        return [FieldError(f"{path}.{name}", "one_way_only", text) for name in given[1:]]
     if needed and not given:
         return [FieldError(path, "missing", f"give one of {', '.join(_WAYS)}")]
     return []
@@ -188,10 +186,7 @@ PROMOTION = PromotionType(
     ),
     examples=(
         Example(
-            {
-                "en": "40 % off 99.99 is 59.99: half a cent goes up.",
-                "zh-Hant": "99.99 打 6 折為 59.99（四捨五入）。",
-            },
+            {"en": "40 % off 99.99 is 59.99.", "zh-Hant": "99.99 打 6 折為 59.99（四捨五入）。"},
             rule={"percent_off": 40},
             prices={"kettle": 9999},
             cart={"kettle": 2},

@@ -171,10 +171,7 @@ PROMOTION = PromotionType(
     ),
     examples=(
         Example(
-            {
-                "en": "In a cart it stays at its base price: it has a button of its own.",
-                "zh-Hant": "購物車內仍為原價，須按專屬按鈕購買。",
-            },
+            {"en": "In a cart it costs its base price.", "zh-Hant": "購物車內仍為原價，須按專屬按鈕購買。"},
             rule={"price": 9900},
             items=[{"sku": "kettle", "stock": 10}],
             prices={"kettle": 12900},

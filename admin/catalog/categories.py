@@ -1,0 +1,182 @@
+"""Categories: make, read, change, delete. The tree has no cycles and no unknown parents, whoever changes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, exists, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from admin.audit import service as audit
+from admin.catalog.category_models import (
+    Category,
+    CategoryChange,
+    CategoryFilter,
+    CategoryInput,
+    CategoryPage,
+    CategoryTexts,
+)
+from admin.catalog.holding import campaign_with_category
+from admin.catalog.tables import categories, products
+from admin.catalog.tree import DEPTH_MAX, wrong_parents
+from admin.changes import note
+from admin.errors import Conflict, FieldError, Invalid, NotFound, StaleRevision
+from admin.inputs import check
+from admin.paging import read_cursor, split, write_cursor
+from admin.resources import Resources
+from gateway.orders.database import now_ms, reading, writing
+
+
+def create(resources: Resources, body: object, *, actor: str) -> Category:
+    """Make a category.
+
+    Raises:
+        Invalid: with every problem of the input, or the parent is not possible.
+        Conflict: the id is taken.
+    """
+    given = check(CategoryInput, body)
+    try:
+        with writing(resources.engine) as connection:
+            _require_place(connection, given.id, given.parent)
+            now = now_ms(connection)
+            values = {**given.model_dump(), "revision": 1, "created_at_ms": now, "updated_at_ms": now}
+            connection.execute(insert(categories).values(values))
+            category = _view(resources, _row(connection, given.id))
+            note(connection, "category", given.id, _noted(category))
+            audit.record(connection, actor, "create", "category", given.id, after=category.model_dump())
+    except IntegrityError as error:
+        raise Conflict(f"there is already a category {given.id}", code="id_taken", field="id") from error
+    return category
+
+
+def read(resources: Resources, category: str) -> Category:
+    """One category.
+
+    Raises:
+        NotFound: there is none with this id.
+    """
+    with reading(resources.engine) as connection:
+        return _view(resources, _row(connection, category))
+
+
+def page(resources: Resources, wanted: CategoryFilter) -> CategoryPage:
+    """A page of categories by id.
+
+    Raises:
+        Invalid: the cursor is not one of this list.
+    """
+    position = read_cursor(wanted.cursor, str)
+    statement = select(categories).order_by(categories.c.id).limit(wanted.limit + 1)
+    if position is not None:
+        statement = statement.where(categories.c.id > position[0])
+    if wanted.parent is not None:
+        statement = statement.where(categories.c.parent == wanted.parent)
+    with reading(resources.engine) as connection:
+        rows = connection.execute(statement).all()
+    shown, last = split(rows, wanted.limit)
+    return CategoryPage(
+        items=[_view(resources, row) for row in shown],
+        next=write_cursor(last.id) if last is not None else None,
+    )
+
+
+def change(
+    resources: Resources, category: str, body: object, *, actor: str, if_match: int | None = None
+) -> Category:
+    """Change some fields of a category; with another parent all below it moves along.
+
+    Raises:
+        NotFound, StaleRevision: there is none, or it was changed in between.
+        Invalid: with every problem of the input, or the parent is not possible.
+    """
+    given = check(CategoryChange, body)
+    values = given.model_dump(include=given.model_fields_set)
+    with writing(resources.engine) as connection:
+        row = _row(connection, category, lock=True)
+        _check_revision(row, if_match)
+        if values.get("parent", row.parent) != row.parent:
+            _require_place(connection, category, values["parent"])
+        before = _view(resources, row).model_dump()
+        connection.execute(
+            update(categories)
+            .where(categories.c.id == category)
+            .values(**values, revision=categories.c.revision + 1, updated_at_ms=now_ms(connection))
+        )
+        changed = _view(resources, _row(connection, category))
+        note(connection, "category", category, _noted(changed))
+        audit.record(connection, actor, "change", "category", category, before=before, after=changed.model_dump())
+    return changed
+
+
+def remove(resources: Resources, category: str, *, actor: str, if_match: int | None = None) -> None:
+    """Delete a category that nothing is in.
+
+    Raises:
+        NotFound, StaleRevision: there is none, or it was changed in between.
+        Conflict: it has children or products, or a campaign is about it.
+    """
+    with writing(resources.engine) as connection:
+        row = _row(connection, category, lock=True)
+        _check_revision(row, if_match)
+        children = exists().where(categories.c.parent == category)
+        filled = exists().where(products.c.category == category)
+        if connection.execute(select(or_(children, filled))).scalar_one():
+            raise Conflict(f"{category} still has categories or products in it", code="category_in_use")
+        campaign = campaign_with_category(connection, category, now_ms(connection))
+        if campaign is not None:
+            raise Conflict(
+                f"the campaign {campaign} is about {category}; end it first",
+                code="category_in_use",
+                campaign=campaign,
+            )
+        connection.execute(delete(categories).where(categories.c.id == category))
+        note(connection, "category", category, None)
+        before = _view(resources, row).model_dump()
+        audit.record(connection, actor, "delete", "category", category, before=before)
+
+
+def parents(connection: Connection, *, lock: bool) -> dict[str, str | None]:
+    """The whole tree as each category's parent. Locked, nobody else can move anything until the transaction ends."""
+    statement = select(categories.c.id, categories.c.parent).order_by(categories.c.id)
+    rows = connection.execute(statement.with_for_update() if lock else statement)
+    return {row.id: row.parent for row in rows}
+
+
+def _require_place(connection: Connection, category: str, parent: str | None) -> None:
+    if parent is None:
+        return
+    wrong = wrong_parents({**parents(connection, lock=True), category: parent})
+    if wrong:
+        # Not it but something below it: that would hang too deep.
+        below = FieldError("parent", "too_deep", f"what is below it would be deeper than {DEPTH_MAX} levels")
+        raise Invalid([wrong.get(category, below)])
+
+
+def _noted(category: Category) -> dict[str, Any]:
+    return {"name": category.name, "parent": category.parent}
+
+
+def _row(connection: Connection, category: str, *, lock: bool = False) -> Row[Any]:
+    statement = select(categories).where(categories.c.id == category)
+    row = connection.execute(statement.with_for_update() if lock else statement).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no category {category}")
+    return row
+
+
+def _check_revision(row: Row[Any], if_match: int | None) -> None:
+    if if_match is not None and if_match != row.revision:
+        raise StaleRevision(f"{row.id} is at revision {row.revision}", revision=row.revision)
+
+
+def _view(resources: Resources, row: Row[Any]) -> Category:
+    return Category(
+        id=row.id,
+        name=row.name,
+        parent=row.parent,
+        position=row.position,
+        texts={language: CategoryTexts(**texts) for language, texts in row.texts.items()},
+        revision=row.revision,
+        created_at=resources.iso(row.created_at_ms),
+        updated_at=resources.iso(row.updated_at_ms),
+    )
