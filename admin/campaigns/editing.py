@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
-from admin.campaigns import offering, publishing, removal, service, stock
+from admin.campaigns import offering, publishing, recording, removal, service, stock
 from admin.campaigns.models import Campaign
 from admin.campaigns.states import check_change, locked
 from admin.campaigns.stored import (
@@ -190,7 +190,7 @@ def _store(
             removals: list[str] = []
         else:
             operations, removals = _change_published(resources, connection, stored, fields, errors)
-        service.note(resources, connection, actor, action, before)
+        recording.changed(resources, connection, actor, action, code, before)
     return operations, removals
 
 

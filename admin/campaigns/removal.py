@@ -6,6 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, exists, insert, or_, select, update
 
+from admin import changes
+from admin.campaigns import recording
+from admin.campaigns.stored import load
 from admin.campaigns.tables import campaign_items, campaigns, offer_removals
 from admin.catalog import service as catalog
 from admin.resources import Resources
@@ -59,11 +62,13 @@ def remove(resources: Resources, offer: str) -> None:
 
 
 def _keep(connection: Connection, row: Row[Any]) -> None:
-    connection.execute(
+    kept = connection.execute(
         update(campaigns)
         .where(campaigns.c.code == row.campaign, campaigns.c.removing)
         .values(removing=False, archived=True, terminated_at_ms=now_ms(connection))
     )
+    if kept.rowcount:
+        changes.note(connection, "campaign", row.campaign, recording.for_prices(load(connection, row.campaign)))
 
 
 def _forget(connection: Connection, row: Row[Any]) -> None:

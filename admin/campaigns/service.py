@@ -13,8 +13,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from admin.audit import service as audit
-from admin.campaigns import offering, publishing, removal
+from admin.campaigns import offering, publishing, recording, removal
 from admin.campaigns.models import (
     Campaign,
     CampaignFilter,
@@ -86,8 +85,7 @@ def create(resources: Resources, body: object, *, actor: str, demo: bool = False
             add_items(connection, code, list(enumerate(listed)))
             if not given.draft:
                 put_on_sale(resources, connection, load(connection, code), list(enumerate(listed)))
-            after = campaign_view(resources, load(connection, code))
-            audit.record(connection, actor, "create", "campaign", code, after=after.model_dump())
+            recording.changed(resources, connection, actor, "create", code, None)
     except IntegrityError as error:
         raise Conflict(f"there is already a campaign {code}", code="code_taken", field="code") from error
     publishing.publish_campaign(resources, code)
@@ -219,7 +217,7 @@ def publish(
             before = campaign_view(resources, stored)
             bump(connection, stored, draft=False)
             put_on_sale(resources, connection, load(connection, code), items)
-            note(resources, connection, actor, "publish", before)
+            recording.changed(resources, connection, actor, "publish", code, before)
     except IntegrityError as error:
         raise Conflict("an offer id was taken at this very moment", code="offer_id_taken") from error
     publishing.publish_campaign(resources, code)
@@ -272,7 +270,7 @@ def _switch(
         if any(getattr(stored.row, name) != value for name, value in values.items()):
             bump(connection, stored, **values)
             offering.refresh(connection, load(connection, code), currency=resources.currency)
-            note(resources, connection, actor, action, before)
+            recording.changed(resources, connection, actor, action, code, before)
     publishing.publish_campaign(resources, code)
     return read(resources, code, languages=languages)
 
@@ -283,20 +281,6 @@ def bump(connection: Connection, stored: Stored, **values: Any) -> None:
         update(campaigns)
         .where(campaigns.c.code == stored.code)
         .values(revision=campaigns.c.revision + 1, updated_at_ms=now_ms(connection), **values)
-    )
-
-
-def note(resources: Resources, connection: Connection, actor: str, action: str, before: Campaign) -> None:
-    """Record what a change in this transaction made of a campaign."""
-    after = campaign_view(resources, load(connection, before.code, removing=True))
-    audit.record(
-        connection,
-        actor,
-        action,
-        "campaign",
-        before.code,
-        before=before.model_dump(),
-        after=after.model_dump(),
     )
 
 
@@ -329,9 +313,8 @@ def delete_campaign(resources: Resources, code: str, *, actor: str, if_match: in
         has_orders = connection.execute(select(exists().where(orders.c.campaign == code))).scalar_one()
         if stored.state == "ended" and has_orders:
             bump(connection, stored, archived=True)
-            note(resources, connection, actor, "archive", before)
+            recording.changed(resources, connection, actor, "archive", code, before)
             return Removed(deleted=None, archived=code)
-        audit.record(connection, actor, "delete", "campaign", code, before=before.model_dump())
         without_offer = [item.sku for item in stored.items if item.sku not in stored.offers]
         if without_offer:
             connection.execute(
@@ -341,10 +324,12 @@ def delete_campaign(resources: Resources, code: str, *, actor: str, if_match: in
             )
         if not stored.offers:
             connection.execute(delete(campaigns).where(campaigns.c.code == code))
+            recording.deleted(connection, actor, code, before)
             return Removed(deleted=code, archived=None)
         bump(connection, stored, removing=True)
         offering.refresh(connection, load(connection, code, removing=True), currency=resources.currency)
         removal.request(connection, list(stored.offers.values()))
+        recording.deleted(connection, actor, code, before)
     remove_offers(resources, [row.id for row in stored.offers.values()])
     with reading(resources.engine) as connection:
         gone = connection.execute(select(func.count()).where(campaigns.c.code == code)).scalar_one() == 0

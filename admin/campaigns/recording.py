@@ -1,0 +1,57 @@
+"""What a change of a campaign leaves behind in its transaction: an audit record, and what prices go by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection
+
+from admin import changes
+from admin.audit import service as audit
+from admin.campaigns.models import Campaign
+from admin.campaigns.stored import Stored, load
+from admin.campaigns.views import campaign_view
+from admin.resources import Resources
+
+
+def changed(
+    resources: Resources, connection: Connection, actor: str, action: str, code: str, before: Campaign | None
+) -> None:
+    """Record what a change made of a campaign; `before` is what it was, None when it was made just now.
+
+    The last step of a transaction: whoever has the number of a change keeps others waiting for theirs.
+    """
+    stored = load(connection, code)
+    audit.record(
+        connection,
+        actor,
+        action,
+        "campaign",
+        code,
+        before=None if before is None else before.model_dump(),
+        after=campaign_view(resources, stored).model_dump(),
+    )
+    changes.note(connection, "campaign", code, for_prices(stored))
+
+
+def deleted(connection: Connection, actor: str, code: str, before: Campaign) -> None:
+    """Record that a campaign is gone. The last step of a transaction, as above."""
+    audit.record(connection, actor, "delete", "campaign", code, before=before.model_dump())
+    changes.note(connection, "campaign", code, None)
+
+
+def for_prices(stored: Stored) -> dict[str, Any]:
+    """A campaign as it is recorded for quotes: its terms, flags, window (epoch ms) and the items on the list."""
+    row = stored.row
+    return {
+        **row.terms,
+        "type": row.type,
+        "revision": row.revision,
+        "draft": row.draft,
+        "paused": row.paused,
+        "terminated_at": row.terminated_at_ms,
+        "starts_at": row.starts_at_ms,
+        "ends_at": row.ends_at_ms,
+        "priority": row.priority,
+        "items": [{"sku": item.sku, **item.terms} for item in stored.listed],
+    }
