@@ -19,8 +19,10 @@ from admin import openapi, problems, readiness
 from admin.audit import routes as audit
 from admin.campaigns import routes as campaigns
 from admin.campaigns.publisher import Publisher
+from admin.catalog import category_routes as categories
 from admin.catalog import routes as catalog
 from admin.fence import Fence
+from admin.members import routes as members
 from admin.orders import routes as orders
 from admin.orders import shopping
 from admin.payments import routes as payments
@@ -32,6 +34,7 @@ from admin.resources import Resources
 from admin.rounds import Rounds
 from admin.routing import Call, Endpoint, routes
 from admin.security import BearerKeys, NoStore
+from admin.sessions import routes as sessions
 from gateway.lifeline import die_with_parent
 from gateway.settings import Settings
 from gateway.telemetry import set_up_logging
@@ -64,6 +67,9 @@ def _openapi(_call: Call) -> Response:
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *catalog.ENDPOINTS,
+    *categories.ENDPOINTS,
+    *members.ENDPOINTS,
+    *sessions.ENDPOINTS,
     *campaigns.ENDPOINTS,
     *orders.ENDPOINTS,
     *shopping.ENDPOINTS,

@@ -47,14 +47,14 @@ class Problem(BaseModel):
 def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     """The whole document as JSON."""
     bodies = {model for each in endpoints if each.body for model in each.body.models}
-    replies = {each.reply for each in endpoints}
+    replies = {each.reply for each in endpoints if each.reply}
     # Python models of input and output with one name would be told apart by suffixes; ours never share one.
     ordered = sorted(bodies | replies | {Problem}, key=lambda model: model.__name__)
     modes: list[Any] = [(model, "validation" if model in bodies else "serialization") for model in ordered]
     _, definitions = models_json_schema(modes, ref_template=_REF)
     paths: dict[str, Any] = {}
     for each in endpoints:
-        paths.setdefault(each.path, {})[each.method.lower()] = _operation(each)
+        paths.setdefault(each.public_path, {})[each.method.lower()] = _operation(each)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -79,7 +79,7 @@ def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
 
 
 def _operation(each: Endpoint) -> dict[str, Any]:
-    content: dict[str, Any] = {"application/json": {"schema": _ref(each.reply)}}
+    content: dict[str, Any] = {"application/json": {"schema": _ref(each.reply)}} if each.reply else {}
     for media_type in each.other_types:
         content[media_type] = {"schema": {"type": "string"}}
     replies: dict[str, Any] = {
@@ -111,17 +111,19 @@ def _operation(each: Endpoint) -> dict[str, Any]:
 def _body(each: Endpoint) -> dict[str, Any]:
     assert each.body is not None
     models = each.body.models
-    schema = _ref(models[0]) if len(models) == 1 else {"anyOf": [_ref(model) for model in models]}
+    schema: dict[str, Any] = {"anyOf": [_ref(model) for model in models]} if models else {"type": "string"}
+    if len(models) == 1:
+        schema = _ref(models[0])
     content: dict[str, Any] = {"schema": schema}
     if each.body.examples:
         content["examples"] = {name: {"value": value} for name, value in each.body.examples.items()}
-    return {"required": not each.body.optional, "content": {"application/json": content}}
+    return {"required": not each.body.optional, "content": {each.body.media_type: content}}
 
 
 def _parameters(each: Endpoint) -> list[dict[str, Any]]:
     parameters: list[dict[str, Any]] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in re.findall(r"{(\w+)}", each.path)
+        for name in re.findall(r"{(\w+)}", each.public_path)
     ]
     if each.method in {"PATCH", "DELETE"}:
         parameters.append(

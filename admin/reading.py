@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from io import BytesIO
+from typing import IO, Any
 
 import orjson
 from starlette.requests import Request
@@ -12,7 +13,7 @@ from starlette.requests import Request
 from admin.errors import FieldError, Invalid, Malformed, TooLarge
 
 DRAINED_MAX_BYTES = 64 * 1024 * 1024
-"""How much of an oversized body is read and thrown away, so that its sender hears the answer."""
+"""How much above its limit a body is read and thrown away, so that its sender hears the answer."""
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:
@@ -21,19 +22,27 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     Raises:
         TooLarge: it is longer than `max_bytes`; most of it has been read, so that the connection stays usable.
     """
-    parts: list[bytes] = []
+    whole = BytesIO()
+    await copy_body(request, max_bytes, whole)
+    return whole.getvalue()
+
+
+async def copy_body(request: Request, max_bytes: int, target: IO[bytes]) -> None:
+    """Copy the body into a file, and go back to its beginning.
+
+    Raises:
+        TooLarge: it is longer than `max_bytes`; most of it has been read, so that the connection stays usable.
+    """
     size = 0
     async for part in request.stream():
         size += len(part)
         if size <= max_bytes:
-            parts.append(part)
-        else:
-            parts.clear()
-            if size > DRAINED_MAX_BYTES:
-                break
+            target.write(part)
+        elif size > max_bytes + DRAINED_MAX_BYTES:
+            break
     if size > max_bytes:
         raise TooLarge(f"the body may have at most {max_bytes} bytes", max_bytes=max_bytes)
-    return b"".join(parts)
+    target.seek(0)
 
 
 def read_json(body: bytes, *, may_be_empty: bool) -> Any:

@@ -5,8 +5,12 @@ The router and the OpenAPI document are both made from these declarations, so ne
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from tempfile import SpooledTemporaryFile
 from typing import Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel
@@ -20,7 +24,7 @@ from admin import problems
 from admin.campaigns.publisher import Publisher
 from admin.errors import NotFound
 from admin.inputs import Query, check
-from admin.reading import read_body, read_if_match, read_json, read_query
+from admin.reading import copy_body, read_body, read_if_match, read_json, read_query
 from admin.resources import Resources
 from admin.rounds import Rounds
 from admin.security import shopper_of
@@ -28,6 +32,9 @@ from gateway.tokens import Shopper
 
 QueryT = TypeVar("QueryT", bound=Query)
 BodyT = TypeVar("BodyT", bound=BaseModel)
+
+SPOOLED_BYTES = 1024 * 1024
+"""A body that is a text waits in memory up to this size, and in a temporary file beyond it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +79,16 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What a body may be: one of `models`, checked by the endpoint. Examples are sent by a test."""
+    """What a body may be: JSON of one of `models`, checked by the endpoint, or else a text without models.
 
-    models: tuple[type[BaseModel], ...]
+    A text may be large: the endpoint gets it as an open binary file, closed after the reply. Examples are sent
+    by a test.
+    """
+
+    models: tuple[type[BaseModel], ...] = ()
     examples: Mapping[str, Any] = field(default_factory=dict)
     optional: bool = False
+    media_type: str = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +96,8 @@ class Endpoint:
     """One operation. `run` is called in a worker thread and returns a `reply` (or a ready response).
 
     `caller` says who may ask: an operator with a key, a shopper with a token, or anybody. `also` are further
-    statuses with the same reply, `headers` those it reads, with their meaning.
+    statuses with the same reply, `headers` those it reads, with their meaning. A reply of None is never JSON but
+    one of `other_types`.
     """
 
     method: str
@@ -92,7 +105,7 @@ class Endpoint:
     name: str
     summary: str
     run: Callable[[Call], BaseModel | Response]
-    reply: type[BaseModel]
+    reply: type[BaseModel] | None
     status: int = 200
     body: Body | None = None
     query: type[Query] = Query
@@ -106,7 +119,12 @@ class Endpoint:
     def tag(self) -> str:
         """The first word after the API's root; shoppers' operations are a group of their own."""
         root, word = ("", "/admin/api/") if self.path.startswith("/admin/api/") else ("shop ", "/api/")
-        return root + self.path.removeprefix(word).split("/")[0]
+        return root + re.split(r"[/.]", self.path.removeprefix(word))[0]
+
+    @property
+    def public_path(self) -> str:
+        """The path as callers write it: parameters that may hold slashes look like others, and come encoded."""
+        return self.path.replace(":path}", "}")
 
 
 def routes(endpoints: Iterable[Endpoint], body_max_bytes: int) -> list[Route]:
@@ -122,29 +140,34 @@ def routes(endpoints: Iterable[Endpoint], body_max_bytes: int) -> list[Route]:
 def _route(path: str, methods: dict[str, Endpoint], body_max_bytes: int) -> Route:
     async def dispatch(request: Request) -> Response:
         endpoint = methods["GET" if request.method == "HEAD" else request.method]
-        try:
-            call = await _read(request, endpoint, body_max_bytes)
-            reply = await run_in_threadpool(endpoint.run, call)
-        except ClientDisconnect:
-            raise
-        except Exception as error:
-            return problems.describe(error)
+        with ExitStack() as opened:
+            try:
+                call = await _read(request, endpoint, body_max_bytes, opened)
+                reply = await run_in_threadpool(endpoint.run, call)
+            except ClientDisconnect:
+                raise
+            except Exception as error:
+                return problems.describe(error)
         return reply if isinstance(reply, Response) else _send(reply, endpoint)
 
     return Route(path, dispatch, methods=list(methods))
 
 
-async def _read(request: Request, endpoint: Endpoint, body_max_bytes: int) -> Call:
+async def _read(request: Request, endpoint: Endpoint, body_max_bytes: int, opened: ExitStack) -> Call:
     signed_in = None
     if endpoint.caller == "shopper":
         signed_in = shopper_of(request.headers.get("authorization", ""), request.state.resources.tokens)
-    raw = await read_body(request, body_max_bytes)
+    raw, body = b"", None
+    if endpoint.body is not None and endpoint.body.media_type != "application/json":
+        body = opened.enter_context(SpooledTemporaryFile(SPOOLED_BYTES))  # noqa: SIM115 - the stack closes it
+        await copy_body(request, request.state.resources.settings.csv_max_bytes, body)
+    else:
+        raw = await read_body(request, body_max_bytes)
     for value in request.path_params.values():
         # A path that no stored name can have; databases would stumble over some of these characters.
-        if not str(value).isprintable():
+        if any(unicodedata.category(character) in {"Cc", "Cs"} for character in value):
             raise NotFound("there is no such path")
-    body = None
-    if endpoint.body is not None:
+    if endpoint.body is not None and body is None:
         body = read_json(raw, may_be_empty=endpoint.body.optional)
     return Call(
         resources=request.state.resources,

@@ -152,6 +152,7 @@ class Settings:
     orders_url: str = _setting(str, "", "URL of the page where shoppers see and pay their orders")
     body_max_bytes: int = _setting(_positive, 1024, "largest body of a click, bytes")
     admin_body_max_bytes: int = _setting(_positive, 4_194_304, "largest body at the sidecar, bytes")
+    csv_max_bytes: int = _setting(_positive, 67_108_864, "largest CSV file at the sidecar, bytes")
     token_max_bytes: int = _setting(_positive, 4096, "longest shopper token, bytes")
     token_cache_max: int = _setting(_positive, 8192, "tokens remembered per worker, of those that came twice")
     batch_max: int = _setting(_positive, 256, "clicks decided by one script call")

@@ -92,10 +92,11 @@ def change(
     given = check(CategoryChange, body)
     values = given.model_dump(include=given.model_fields_set)
     with writing(resources.engine) as connection:
+        if "parent" in values:
+            # Locks all before it locks one, so that two moves cannot wait for each other.
+            _require_place(connection, category, values["parent"])
         row = _row(connection, category, lock=True)
         _check_revision(row, if_match)
-        if values.get("parent", row.parent) != row.parent:
-            _require_place(connection, category, values["parent"])
         before = _view(resources, row).model_dump()
         connection.execute(
             update(categories)
@@ -136,7 +137,7 @@ def remove(resources: Resources, category: str, *, actor: str, if_match: int | N
 
 
 def parents(connection: Connection, *, lock: bool) -> dict[str, str | None]:
-    """The whole tree as each category's parent. Locked, nobody else can move anything until the transaction ends."""
+    """The whole tree as each category's parent. Locked, nobody moves anything until the transaction ends."""
     statement = select(categories.c.id, categories.c.parent).order_by(categories.c.id)
     rows = connection.execute(statement.with_for_update() if lock else statement)
     return {row.id: row.parent for row in rows}
@@ -145,7 +146,8 @@ def parents(connection: Connection, *, lock: bool) -> dict[str, str | None]:
 def _require_place(connection: Connection, category: str, parent: str | None) -> None:
     if parent is None:
         return
-    wrong = wrong_parents({**parents(connection, lock=True), category: parent})
+    tree = parents(connection, lock=True)
+    wrong = wrong_parents({**tree, category: parent})
     if wrong:
         # Not it but something below it: that would hang too deep.
         below = FieldError("parent", "too_deep", f"what is below it would be deeper than {DEPTH_MAX} levels")

@@ -1,0 +1,105 @@
+"""Members as operators send and see them."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import date
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from admin.inputs import PARAGRAPHS, UNSET, Input, Instant, QueryInt, refuse
+from admin.paging import Page
+from admin.promotions.audience import Level
+from gateway.tokens import SUBJECT_CHARACTERS_MAX
+
+_A_LEAP_YEAR = 2000
+
+
+def _printable(shopper: str) -> str:
+    if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in shopper):
+        raise refuse("control_character", "control characters are not allowed")
+    return shopper
+
+
+def _birthday(text: str) -> str:
+    try:
+        date(_A_LEAP_YEAR, int(text[:2]), int(text[3:]))
+    except ValueError as error:
+        raise refuse("no_such_day", "want a day that there is in some year, as MM-DD") from error
+    return text
+
+
+ShopperId = Annotated[
+    str,
+    Field(min_length=1, max_length=SUBJECT_CHARACTERS_MAX, description="the `sub` of the shopper's tokens"),
+    AfterValidator(_printable),
+]
+Birthday = Annotated[str, Field(pattern=r"^\d\d-\d\d$", max_length=5), AfterValidator(_birthday)]
+Note = Annotated[str, Field(min_length=1, max_length=500), PARAGRAPHS]
+
+
+class PaidMembership(Input):
+    """A membership that was paid for: it sets the level until its end."""
+
+    level: int = Field(ge=1, le=1000)
+    until: Instant
+
+
+class MemberInput(Input):
+    """A new member."""
+
+    shopper: ShopperId
+    level: Level = 0
+    since: Instant | None = None
+    birthday: Birthday | None = None
+    first_paid_at: Annotated[Instant | None, Field(description="first paid order, also in an earlier shop")] = None
+    paid: PaidMembership | None = None
+    note: Note | None = None
+
+
+class MemberChange(Input):
+    """What changes; what is left out stays. The shopper never changes."""
+
+    level: Level = UNSET
+    since: Instant | None = None
+    birthday: Birthday | None = None
+    first_paid_at: Instant | None = None
+    paid: PaidMembership | None = None
+    note: Note | None = None
+
+
+class PaidUntil(BaseModel):
+    """A membership that was paid for."""
+
+    level: int
+    until: str
+
+
+class Member(BaseModel):
+    """A member. `effective_level` is what counts now: the paid one's until its end, else `level`."""
+
+    shopper: str
+    level: int
+    effective_level: int
+    since: str | None
+    birthday: str | None
+    first_paid_at: str | None
+    paid: PaidUntil | None
+    note: str | None
+    revision: int
+    created_at: str
+    updated_at: str
+
+
+class MemberFilter(Page):
+    """Which members to show."""
+
+    level: Annotated[QueryInt | None, Field(description="their effective level now")] = None
+
+
+class MemberPage(BaseModel):
+    """Members by shopper id."""
+
+    items: list[Member]
+    next: str | None
