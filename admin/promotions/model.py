@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from admin.errors import FieldError
-from admin.inputs import ONE_LINE, Code, Input, Instant, Money, Sku, refuse
+from admin.inputs import MONEY_MAX, ONE_LINE, Code, Input, Instant, Money, Sku, refuse
 from admin.promotions.audience import Audience
 from admin.promotions.effects import Effect, Group
 
@@ -42,6 +42,7 @@ Slogan = Annotated[str, Field(min_length=1, max_length=200), ONE_LINE]
 Label = Annotated[str, Field(min_length=1, max_length=LABEL_WIDTH_MAX), ONE_LINE, AfterValidator(_short)]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=20)]
 Count = Annotated[int, Field(ge=1, le=10**9)]
+Amount = Annotated[int, Field(ge=1, le=MONEY_MAX, description="minor units, not 0")]
 Channel = Literal["web", "app", "mini_program", "store"]
 StoreId = Annotated[str, Field(min_length=1, max_length=40), ONE_LINE]
 CategoryId = Annotated[str, Field(min_length=1, max_length=64), ONE_LINE]
