@@ -21,6 +21,7 @@ from admin.campaigns import routes as campaigns
 from admin.campaigns.publisher import Publisher
 from admin.catalog import category_routes as categories
 from admin.catalog import routes as catalog
+from admin.coupons import routes as coupons
 from admin.fence import Fence
 from admin.members import routes as members
 from admin.orders import routes as orders
@@ -71,6 +72,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *members.ENDPOINTS,
     *sessions.ENDPOINTS,
     *campaigns.ENDPOINTS,
+    *coupons.ENDPOINTS,
     *orders.ENDPOINTS,
     *shopping.ENDPOINTS,
     *payments.ENDPOINTS,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from admin.errors import FieldError
-from admin.inputs import ONE_LINE, Input, Instant, Money, Sku
-from admin.promotions.audience import Audience
+from admin.inputs import ONE_LINE, UNSET, Input, Instant, Money, Sku
+from admin.promotions.audience import Audience, guard_audience
 from admin.promotions.model import ITEMS_MAX, CategoryId, Count
 from admin.promotions.percent import Percent
 
@@ -37,8 +37,17 @@ class CouponFields(Input):
     claim_required: bool = False
 
 
+class CouponChange(CouponFields):
+    """What changes about a coupon; what is left out stays. The code never changes."""
+
+    name: Name = UNSET
+    kind: Literal["amount", "percent"] = UNSET
+    starts_at: Instant = UNSET
+    ends_at: Instant = UNSET
+
+
 class NewCoupon(CouponFields):
-    """A new coupon."""
+    """A new coupon. Codes that differ only in upper and lower case are different."""
 
     code: Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9_-]+$")]
 
@@ -73,11 +82,33 @@ def read_coupon(code: str, body: Mapping[str, Any]) -> Coupon:
     )
 
 
-def guard_coupon(fields: CouponFields) -> list[FieldError]:
-    """Rules between the fields of a coupon."""
+def guard_coupon(
+    fields: CouponFields, *, now_ms: int, products: Collection[str], categories: Collection[str]
+) -> list[FieldError]:
+    """Rules between the fields of a coupon, and against the world: the products and categories there are.
+
+    A field that is needed and absent was complained about already, and is not judged.
+    """
+    errors = [*_guard_window(fields, now_ms), *guard_audience(fields.audience)]
+    if fields.kind is not None:
+        errors += _guard_kind(fields)
+    errors += _guard_list(fields, "items", "items", "unknown_sku", "there is no product", products)
+    errors += _guard_list(fields, "category", "categories", "unknown_category", "there is no category", categories)
+    return errors
+
+
+def _guard_window(fields: CouponFields, now_ms: int) -> list[FieldError]:
+    if fields.ends_at is None:
+        return []
+    if fields.starts_at is not None and fields.starts_at >= fields.ends_at:
+        return [FieldError("ends_at", "not_after_start", "must be later than starts_at")]
+    if fields.ends_at <= now_ms:
+        return [FieldError("ends_at", "in_the_past", "must be in the future")]
+    return []
+
+
+def _guard_kind(fields: CouponFields) -> list[FieldError]:
     errors = []
-    if fields.starts_at >= fields.ends_at:
-        errors.append(FieldError("ends_at", "not_after_start", "must be later than starts_at"))
     wanted, other = ("amount_off", "percent_off") if fields.kind == "amount" else ("percent_off", "amount_off")
     if getattr(fields, wanted) is None:
         errors.append(FieldError(wanted, "missing", f'needed with "kind": "{fields.kind}"'))
@@ -87,12 +118,25 @@ def guard_coupon(fields: CouponFields) -> list[FieldError]:
         errors.append(FieldError(other, "not_for_kind", f'leave it out with "kind": "{fields.kind}"'))
     if fields.cap is not None and fields.kind == "amount":
         errors.append(FieldError("cap", "not_for_kind", 'a cap is for "kind": "percent"'))
-    for scope, name in (("items", "items"), ("category", "categories")):
-        given = getattr(fields, name)
-        if fields.scope == scope and not given:
-            errors.append(FieldError(name, "missing", f'needed with "scope": "{scope}"'))
-        if fields.scope != scope and given:
-            errors.append(FieldError(name, "not_in_scope", f'only with "scope": "{scope}"'))
-        if len(set(given)) != len(given):
-            errors.append(FieldError(name, "repeated", "each once"))
+    elif fields.cap == 0:
+        errors.append(FieldError("cap", "too_small", "must leave something to take off; no cap is null"))
+    return errors
+
+
+def _guard_list(
+    fields: CouponFields, scope: str, name: str, unknown: str, says: str, known: Collection[str]
+) -> list[FieldError]:
+    given: list[str] = getattr(fields, name)
+    if fields.scope != scope:
+        return [FieldError(name, "not_in_scope", f'only with "scope": "{scope}"')] if given else []
+    if not given:
+        return [FieldError(name, "missing", f'needed with "scope": "{scope}"')]
+    errors = []
+    seen: set[str] = set()
+    for index, each in enumerate(given):
+        if each in seen:
+            errors.append(FieldError(f"{name}.{index}", "repeated", f"{each} is listed twice"))
+        elif each not in known:
+            errors.append(FieldError(f"{name}.{index}", unknown, f"{says} {each}: create it first or correct it"))
+        seen.add(each)
     return errors
