@@ -20,6 +20,8 @@ from admin.promotions.effects import Effect, Group
 
 ITEMS_MAX = 1000
 """Products listed in one campaign."""
+TIERS_MAX = 20
+"""Steps of one ladder."""
 LABEL_WIDTH_MAX = 24
 """Width of a label: a Latin character counts 1, a CJK character 2."""
 LANGUAGES = ("en", "zh-Hant")
