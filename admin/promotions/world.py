@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from zoneinfo import ZoneInfo
 
 from admin.promotions.audience import GUEST, Shopper
 from admin.promotions.coupon import Coupon
@@ -36,7 +37,7 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """One instant of the shop, as one shopper sees it. `today` is the civil date in the shop's zone.
+    """One instant of the shop, as one shopper sees it. `today` is the civil date in the shop's `zone`.
 
     `free` is the stock of products that may still be sold or given away; `left` has campaigns with limits;
     `operator` sees every campaign of a product, also broken ones.
@@ -50,6 +51,7 @@ class World:
     shopper: Shopper = GUEST
     left: Mapping[str, Left] = field(default_factory=dict)
     coupon: Coupon | None = None
+    zone: ZoneInfo = ZoneInfo("UTC")
     currency: str = "CNY"
     language: str = "en"
     operator: bool = False
