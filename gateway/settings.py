@@ -99,6 +99,12 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _gift_goods(text: str) -> str:
+    if text not in {"any", "gift_only"}:
+        raise ValueError("want any or gift_only")
+    return text
+
+
 def _payment(text: str) -> str:
     if text not in {"none", "sandbox"}:
         raise ValueError("want none or sandbox")
@@ -143,6 +149,9 @@ class Settings:
     rate_total: Rate = _setting(Rate.parse, Rate(0, 1000), "clicks per worker, all shoppers")
     trusted_proxies: tuple[IPNetwork, ...] = _setting(_networks, (), "networks whose X-Forwarded-For is believed")
     payment_provider: Literal["none", "sandbox"] = _setting(_payment, "none", "who takes the money")
+    gift_goods: Literal["any", "gift_only"] = _setting(
+        _gift_goods, "any", "what may be given as a gift: any product, or only goods that are not for sale"
+    )
     min_pay_window_s: int = _setting(_positive, 300, "least time to pay after the order could be paid, s")
     backlog_max: int = _setting(_positive, 1_000_000, "winners waiting for the writer before `busy`")
     cors_origins: tuple[str, ...] = _setting(_words, (), "origins whose pages may call and frame the gateway")

@@ -38,6 +38,8 @@ campaigns = Table(
     Column("removing", Boolean, nullable=False, default=False),
     Column("demo", Boolean, nullable=False, default=False),
     Column("revision", Integer, nullable=False),
+    # What lists show of the items without reading them; holds only for the revision it names.
+    Column("summary", JSON(none_as_null=True)),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("updated_at_ms", BigInteger, nullable=False),
     Index("ix_campaigns_created", "created_at_ms", "code"),

@@ -218,6 +218,11 @@ class PromotionType:
     raisable: frozenset[str] = frozenset()
     """Fields of the rule that may grow while the campaign runs."""
 
+    @property
+    def sold_by_gateway(self) -> bool:
+        """Whether its items become offers of the gateway, which reserve stock."""
+        return self.evaluate is None
+
 
 def fitting(long: Mapping[str, str], plain: Mapping[str, str]) -> dict[str, str]:
     """Labels that are not too wide: in each language the long one if it fits, else the plain one."""

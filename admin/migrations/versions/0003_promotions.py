@@ -13,12 +13,13 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Add tables and a column. Code of the release before goes on working with both."""
+    """Add tables and columns. Code of the release before goes on working with both."""
     _changes()
     _catalog()
     _people()
     _coupons()
     _quotes()
+    op.add_column("campaigns", sa.Column("summary", sa.JSON(none_as_null=True), nullable=True))
     _note_campaigns()
 
 
