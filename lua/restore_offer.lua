@@ -55,20 +55,10 @@ end
 redis.call('HSET', KEYS[1], unpack(fields))
 redis.call('SADD', KEYS[2], ARGV[1])
 redis.call('UNLINK', KEYS[3], KEYS[4], KEYS[5], KEYS[6])
-if sizes[1] > 0 then
-  redis.call('RENAME', KEYS[7], KEYS[3])
-  redis.call('PERSIST', KEYS[3])
-end
-if sizes[2] > 0 then
-  redis.call('RENAME', KEYS[8], KEYS[4])
-  redis.call('PERSIST', KEYS[4])
-end
-if sizes[3] > 0 then
-  redis.call('RENAME', KEYS[9], KEYS[5])
-  redis.call('PERSIST', KEYS[5])
-end
-if sizes[4] > 0 then
-  redis.call('RENAME', KEYS[10], KEYS[6])
-  redis.call('PERSIST', KEYS[6])
+for part, names in ipairs({{KEYS[7], KEYS[3]}, {KEYS[8], KEYS[4]}, {KEYS[9], KEYS[5]}, {KEYS[10], KEYS[6]}}) do
+  if sizes[part] > 0 then
+    redis.call('RENAME', names[1], names[2])
+    redis.call('PERSIST', names[2])
+  end
 end
 return {'RESTORED'}
