@@ -84,6 +84,11 @@ def _guard_gift(plan: Plan, field: str, sku: str) -> list[FieldError]:
         text = f"there is no product {sku}: create it first or correct the SKU"
         errors.append(FieldError(field, "unknown_sku", text))
     elif plan.gifts_only and not product.gift_only:
-        text = f"this shop gives away only goods that are not for sale: set gift_only on {sku}, or change that setting"
-        errors.append(FieldError(field, "must_be_gift_only", text))
+        errors.append(must_be_gift_only(field, f"set gift_only on {sku}"))
     return errors
+
+
+def must_be_gift_only(field: str, remedy: str) -> FieldError:
+    """The refusal to give away goods that are for sale, in a shop that does not want it."""
+    text = f"this shop gives away only goods that are not for sale: {remedy}, or set SECKILL_GIFT_GOODS=any"
+    return FieldError(field, "must_be_gift_only", text)
