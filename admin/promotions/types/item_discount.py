@@ -14,6 +14,7 @@ from admin.promotions.effects import Effect, Group
 from admin.promotions.guards import guard_common
 from admin.promotions.model import (
     ITEMS_MAX,
+    Amount,
     CampaignFields,
     Example,
     FormField,
@@ -32,17 +33,17 @@ _WAYS = ("percent_off", "amount_off", "price")
 class ItemDiscountRule(Rule):
     """One of the three ways, for every product that has no terms of its own."""
 
-    percent_off: Percent | None = None
-    amount_off: Money | None = None
-    price: Money | None = Field(default=None, description="per unit")
+    percent_off: Percent | None = Field(default=None, description="per unit, rounded half up")
+    amount_off: Amount | None = Field(default=None, description="minor units, per unit")
+    price: Money | None = Field(default=None, description="what a unit costs, minor units")
 
 
 class ItemDiscountItem(Item):
     """One product, perhaps with one way of its own."""
 
-    percent_off: Percent | None = None
-    amount_off: Money | None = None
-    price: Money | None = Field(default=None, description="per unit")
+    percent_off: Percent | None = Field(default=None, description="per unit, rounded half up")
+    amount_off: Amount | None = Field(default=None, description="minor units, per unit")
+    price: Money | None = Field(default=None, description="what a unit costs, minor units")
 
 
 class ItemDiscountFields(CampaignFields):
@@ -134,7 +135,7 @@ def _label(rule: ItemDiscountRule, items: Sequence[ItemDiscountItem], currency: 
     if only.percent_off is not None:
         shown = {
             "en": f"{money.show_percent(only.percent_off)}% off",
-            "zh-Hant": f"{money.show_zhe(only.percent_off)}折",
+            "zh-Hant": f"{money.show_zhe(only.percent_off)} 折",
         }
     elif only.amount_off is not None:
         amount = money.short(only.amount_off, currency)
@@ -145,6 +146,39 @@ def _label(rule: ItemDiscountRule, items: Sequence[ItemDiscountItem], currency: 
     else:
         return plain
     return fitting(shown, plain)
+
+
+def _way_fields(prefix: str) -> tuple[FormField, ...]:
+    """The three ways, of which one is given; the rule and each product have them."""
+    return (
+        FormField(
+            f"{prefix}percent_off",
+            "percent",
+            {"en": "Percent off", "zh-Hant": "折扣"},
+            {
+                "en": "15 takes 15 % off every unit. Fill in one of the three.",
+                "zh-Hant": "填 8.5 折，即每件省 15 %。三者擇一填寫。",
+            },
+        ),
+        FormField(
+            f"{prefix}amount_off",
+            "money",
+            {"en": "Amount off", "zh-Hant": "每件減"},
+            {
+                "en": "What every unit is reduced by. Fill in one of the three.",
+                "zh-Hant": "每件減去的金額。三者擇一填寫。",
+            },
+        ),
+        FormField(
+            f"{prefix}price",
+            "money",
+            {"en": "Fixed price", "zh-Hant": "一口價"},
+            {
+                "en": "What every unit costs, below its base price. Fill in one of the three.",
+                "zh-Hant": "每件的售價，須低於原價。三者擇一填寫。",
+            },
+        ),
+    )
 
 
 PROMOTION = PromotionType(
@@ -165,40 +199,60 @@ PROMOTION = PromotionType(
     additive=True,
     counts_units=True,
     form=(
+        *_way_fields("rule."),
         FormField(
-            "rule.percent_off",
-            "percent",
-            {"en": "Percent off", "zh-Hant": "折扣"},
-            {"en": "15 takes 15 % off every unit.", "zh-Hant": "填 8.5 折，即每件省 15 %。"},
-        ),
-        FormField(
-            "rule.amount_off",
-            "money",
-            {"en": "Amount off", "zh-Hant": "每件減"},
-            {"en": "What every unit is reduced by.", "zh-Hant": "每件減去的金額。"},
-        ),
-        FormField(
-            "rule.price",
-            "money",
-            {"en": "Fixed price", "zh-Hant": "一口價"},
-            {"en": "What every unit costs.", "zh-Hant": "每件的售價。"},
+            "items",
+            "table",
+            {"en": "Products with terms of their own", "zh-Hant": "商品另訂條件"},
+            {
+                "en": "A product without any of the three takes the terms above.",
+                "zh-Hant": "三者皆空白的商品適用上方的條件。",
+            },
+            columns=(
+                FormField("sku", "product", {"en": "Product", "zh-Hant": "商品"}, required=True),
+                *_way_fields(""),
+            ),
+            shown_if=("scope", "items"),
         ),
     ),
     examples=(
         Example(
-            {"en": "40 % off 99.99 is 59.99.", "zh-Hant": "99.99 打 6 折為 59.99（四捨五入）。"},
+            {
+                "en": "40 % off 99.99 is 59.99, rounded for each unit.",
+                "zh-Hant": "99.99 打 6 折為 59.99，每件各自四捨五入。",
+            },
             rule={"percent_off": 40},
             prices={"kettle": 9999},
             cart={"kettle": 2},
-            expect={"discount": 8000, "total": 11998, "payables": [11998]},
+            expect={"discount": 8000, "total": 11998, "payables": [11998], "tier": 0},
         ),
         Example(
             {"en": "A product may have terms of its own.", "zh-Hant": "商品可另訂條件。"},
             rule={"amount_off": 2000},
-            items=[{"sku": "kettle"}, {"sku": "lamp", "price": 3000}],
-            prices={"kettle": 12900, "lamp": 5900},
-            cart={"kettle": 1, "lamp": 1},
-            expect={"discount": 4900, "payables": [10900, 3000]},
+            items=[{"sku": "kettle"}, {"sku": "lamp", "price": 3000}, {"sku": "cup", "percent_off": 12.5}],
+            prices={"kettle": 12900, "lamp": 5900, "cup": 333},
+            cart={"kettle": 1, "lamp": 1, "cup": 3},
+            expect={"discount": 5026, "total": 14773, "payables": [10900, 3000, 873], "tier": 0},
+        ),
+        Example(
+            {
+                "en": "Half a cent is rounded up: 50 % off 0.99 is 0.50.",
+                "zh-Hant": "半分進位：0.99 打 5 折為 0.50。",
+            },
+            rule={"percent_off": 50},
+            prices={"pin": 99},
+            cart={"pin": 1},
+            expect={"discount": 49, "total": 50, "payables": [50], "tier": 0},
+        ),
+        Example(
+            {
+                "en": "A price is never raised: what costs less already keeps its base price.",
+                "zh-Hant": "不會調高售價：原價已低於一口價的商品照原價。",
+            },
+            rule={"price": 6000},
+            prices={"kettle": 9999, "cup": 5999},
+            cart={"kettle": 1, "cup": 1},
+            expect={"discount": 3999, "total": 11999, "payables": [6000, 5999], "tier": 0},
         ),
     ),
     body={
