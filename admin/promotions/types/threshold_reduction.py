@@ -236,7 +236,7 @@ PROMOTION = PromotionType(
     examples=(
         Example(
             {
-                "en": "10 off is divided by what the lines cost: 3.33, 3.33, 3.34, the cent to the larger remainder.",
+                "en": "10 off is divided by what the lines cost: 3.33, 3.33 and the larger remainder 3.34.",
                 "zh-Hant": "減 10 元依小計分攤為 3.33、3.33、3.34；餘數最大者多分一分。",
             },
             rule={"mode": "tiers", "tiers": [{"spend": 10000, "off": 1000}, {"spend": 30000, "off": 4000}]},
