@@ -18,6 +18,7 @@ _REF = "#/components/schemas/{model}"
 _SECURITY: dict[str, list[dict[str, list[str]]]] = {
     "operator": [{"key": []}],
     "shopper": [{"token": []}],
+    "guest": [{"token": []}, {}],
     "anybody": [],
 }
 _ALWAYS = (400, 413, 422, 503)

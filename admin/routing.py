@@ -95,7 +95,8 @@ class Body:
 class Endpoint:
     """One operation. `run` is called in a worker thread and returns a `reply` (or a ready response).
 
-    `caller` says who may ask: an operator with a key, a shopper with a token, or anybody. `also` are further
+    `caller` says who may ask: an operator with a key, a shopper with a token, a guest (a shopper with a token or
+    without), or anybody, whose header is not looked at. `also` are further
     statuses with the same reply, `headers` those it reads, with their meaning. A reply of None is never JSON but
     one of `other_types`.
     """
@@ -110,7 +111,7 @@ class Endpoint:
     body: Body | None = None
     query: type[Query] = Query
     problems: tuple[int, ...] = ()
-    caller: Literal["operator", "shopper", "anybody"] = "operator"
+    caller: Literal["operator", "shopper", "guest", "anybody"] = "operator"
     other_types: tuple[str, ...] = ()
     also: tuple[int, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -155,8 +156,9 @@ def _route(path: str, methods: dict[str, Endpoint], body_max_bytes: int) -> Rout
 
 async def _read(request: Request, endpoint: Endpoint, body_max_bytes: int, opened: ExitStack) -> Call:
     signed_in = None
-    if endpoint.caller == "shopper":
-        signed_in = shopper_of(request.headers.get("authorization", ""), request.state.resources.tokens)
+    authorization = request.headers.get("authorization", "")
+    if endpoint.caller == "shopper" or (endpoint.caller == "guest" and authorization):
+        signed_in = shopper_of(authorization, request.state.resources.tokens)
     raw, body = b"", None
     if endpoint.body is not None and endpoint.body.media_type != "application/json":
         body = opened.enter_context(SpooledTemporaryFile(SPOOLED_BYTES))  # noqa: SIM115 - the stack closes it
