@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -157,21 +158,60 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What databases are copied from, once one of their kind was migrated: a file, or a database's name."""
+    return {"folder": str(tmp_path_factory.mktemp("templates"))}
+
+
+DATABASES = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+
+
+@pytest.fixture(params=DATABASES)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty database of its own, once on SQLite and once on PostgreSQL."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'ledger.db'}"
+    else:
+        with _postgres_database(request.getfixturevalue("postgres_url")) as url:
+            yield url
+
+
+@pytest.fixture(params=DATABASES)
+def migrated_url(request: pytest.FixtureRequest, tmp_path: Path, templates: dict[str, str]) -> Iterator[str]:
+    """A database of its own with the newest schema, copied from one that was migrated: half the time."""
+    from sqlalchemy.engine import make_url
+
+    from admin import migrations
+
+    if request.param == "sqlite":
+        template = Path(templates["folder"]) / "migrated.db"
+        if not template.exists():
+            migrations.upgrade(f"sqlite:///{template}")
+        shutil.copyfile(template, tmp_path / "ledger.db")
+        yield f"sqlite:///{tmp_path / 'ledger.db'}"
         return
+    server = request.getfixturevalue("postgres_url")
+    if "postgres" not in templates:
+        with _postgres_database(server, drop=False) as url:
+            migrations.upgrade(url)
+        templates["postgres"] = str(make_url(url).database)
+    with _postgres_database(server, template=templates["postgres"]) as url:
+        yield url
+
+
+@contextmanager
+def _postgres_database(server: str, *, template: str = "template1", drop: bool = True) -> Iterator[str]:
     from sqlalchemy import create_engine, text
     from sqlalchemy.engine import make_url
 
-    url = make_url(request.getfixturevalue("postgres_url"))
+    url = make_url(server)
     name = f"t{next(_numbers)}_{os.getpid()}"
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
     yield url.set(database=name).render_as_string(hide_password=False)
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    if drop:
+        with engine.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     engine.dispose()

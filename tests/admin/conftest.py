@@ -13,7 +13,6 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from sidecar import Api, Shop, settings_for
 
-from admin import migrations
 from admin.resources import Resources
 from gateway import keys, store
 from gateway.settings import Settings
@@ -28,9 +27,8 @@ def unique() -> Callable[[str], str]:
 
 
 @pytest.fixture
-def settings(database_url: str, redis_server: Any) -> Settings:
-    migrations.upgrade(database_url)
-    return settings_for(database_url, redis_server.url)
+def settings(migrated_url: str, redis_server: Any) -> Settings:
+    return settings_for(migrated_url, redis_server.url)
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def sells_on(run: Run, what: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "away_s"),
     [
-        ("sqlite", SHORT_S),
+        pytest.param("sqlite", SHORT_S, marks=pytest.mark.soak),
         pytest.param("sqlite", LONG_S, marks=pytest.mark.soak),
         pytest.param("postgres", LONG_S, marks=[pytest.mark.soak, pytest.mark.postgres]),
     ],
@@ -57,7 +57,7 @@ def test_the_sale_goes_on_while_the_database_is_away(tmp_path: Path, kind: str, 
 @pytest.mark.parametrize(
     ("role", "steps"),
     [
-        ("redis", (5.0, -5.0, 0.0)),
+        pytest.param("redis", (5.0, -5.0, 0.0), marks=pytest.mark.soak),
         pytest.param("writer", (60.0, -60.0, 0.0), marks=pytest.mark.soak),
         pytest.param("gateway", (60.0, -60.0, 0.0), marks=pytest.mark.soak),
         pytest.param("redis", (-3600.0, 30.0, 0.0), marks=pytest.mark.soak),

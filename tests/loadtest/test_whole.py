@@ -88,6 +88,7 @@ def test_the_benchmark_runs_from_the_command_line(tmp_path: Path) -> None:
     assert saved.with_suffix(".png").exists()
 
 
+@pytest.mark.soak
 def test_a_crowd_and_an_operator_leave_an_honest_sale(tmp_path: Path) -> None:
     arguments = ["--duration-s", "10", "--users", "25", "--results", str(tmp_path)]
     assert load.main(arguments) == 0
