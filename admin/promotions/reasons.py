@@ -21,6 +21,8 @@ _SENTENCES: Mapping[str, Mapping[str, str]] = {
     "new_customer": {"en": "it is for new customers", "zh-Hant": "限新客參加"},
     "excluded_item": {"en": "this product is excluded", "zh-Hant": "此商品不參加活動"},
     "not_below_base": {"en": "it would not lower the price", "zh-Hant": "優惠價未低於原價"},
+    "deposit_too_small": {"en": "its deposit would be rounded to nothing", "zh-Hant": "訂金過低"},
+    "deposit_too_large": {"en": "its deposit would count for its whole price", "zh-Hant": "訂金抵扣已達售價"},
     "limit_per_shopper": {"en": "more units than one shopper may have", "zh-Hant": "超過每人限購數量"},
     "used_up": {"en": "too little of it is left", "zh-Hant": "活動名額或預算不足"},
     "own_button": {"en": "it has a button of its own", "zh-Hant": "請使用專屬按鈕購買"},
