@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from admin.promotions.audience import refuses
 from admin.promotions.campaign import Campaign
@@ -31,6 +32,22 @@ class Refusal:
 
 _CODES_OF_STATES = {"limit_per_shopper": EXHAUSTED}
 """What a type's own refusal means, where it is not `excluded`."""
+
+
+class Units(Protocol):
+    """Some units of one product at its base price: what a campaign is judged for."""
+
+    @property
+    def sku(self) -> str:
+        """The product."""
+
+    @property
+    def quantity(self) -> int:
+        """How many."""
+
+    @property
+    def price(self) -> int:
+        """Base price of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +121,23 @@ class Judge:
             and self._in_channel(campaign) is None
         )
 
-    def refusal(self, campaign: Campaign, place: Place, *, chosen: bool = False) -> Refusal | None:
+    def closed(self, campaign: Campaign) -> Refusal | None:
+        """Why no line at all can join a campaign; None when it is on, for this shopper, and not used up."""
+        code = campaign.code
+        if code in self._known:
+            return self._known[code]
+        found = self._known[code] = self._judge(campaign)
+        return found
+
+    def refusal(self, campaign: Campaign, place: Units, *, chosen: bool = False) -> Refusal | None:
         """Why a line cannot join a campaign whose scope holds it; None when it can.
 
         `chosen` says that the shopper asked for it: the only way into a campaign with its own button.
         """
-        code = campaign.code
-        if code in self._known:
-            found = self._known[code]
-        else:
-            found = self._known[code] = self._judge(campaign)
-        if found is not None:
-            return found
+        return self.closed(campaign) or self.left_out(campaign, place, chosen=chosen)
+
+    def left_out(self, campaign: Campaign, place: Units, *, chosen: bool = False) -> Refusal | None:
+        """Why this very line cannot join a campaign that is not closed; None when it can."""
         assert campaign.type is not None
         if campaign.exclude and place.sku in campaign.exclude:
             return Refusal(EXCLUDED, "excluded_item")

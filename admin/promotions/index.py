@@ -48,6 +48,16 @@ class CampaignIndex:
         # A campaign may name a category and one below it.
         return tuple({each.code: each for each in merge(*filled, key=lambda each: each.rank)}.values())
 
+    def listing(self, sku: str) -> tuple[Campaign, ...]:
+        """Of these, the ones that list a product, in order of rank."""
+        return self._by_sku.get(sku, ())
+
+    def covering(self, categories: Iterable[str]) -> tuple[Campaign, ...]:
+        """Of these, the ones that hold whatever is in some categories, in order of rank."""
+        lists = [self._by_category.get(each, ()) for each in categories]
+        found = {each.code: each for each in merge(*lists, self._everywhere, key=lambda each: each.rank)}
+        return tuple(found.values())
+
     def changed(self, campaigns: Mapping[str, Campaign | None]) -> CampaignIndex:
         """Another index in which some campaigns are different, new or (None) gone; this one stays as it is."""
         other = CampaignIndex()

@@ -1,0 +1,130 @@
+"""What one product costs alone in a cart, for lists and product pages. The steps and the cents are those of a quote;
+what is spared is everything that only several lines need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from admin.promotions.add_ons import Added
+from admin.promotions.campaign import Campaign
+from admin.promotions.cart import QUANTITY_MAX, Cart
+from admin.promotions.choosing import Judge
+from admin.promotions.effects import Effect, Group, Line
+from admin.promotions.joined import Joined
+from admin.promotions.model import Channel
+from admin.promotions.pricing import Pricing
+from admin.promotions.world import Product, World
+
+_NOTHING_ADDED = Added()
+
+
+@dataclass(slots=True)
+class _Units:
+    sku: str = ""
+    quantity: int = 1
+    price: int = 0
+
+
+class Alone:
+    """Prices products one by one in one world, for one channel."""
+
+    def __init__(self, world: World, channel: Channel = "web", store: str | None = None) -> None:
+        self.world = world
+        cart = Cart(lines=[], channel=channel, store=store)
+        self.judge = Judge(world, cart, alone=True)
+        self._pricing = Pricing(cart, world, ())
+        # One for all products: a hundred thousand of them are judged in a row.
+        self._units = _Units()
+
+    def default(self, product: Product) -> Joined | None:
+        """The campaign that one unit joins unless somebody says otherwise, with its effect."""
+        for campaign in self.world.index.candidates(product.sku, product.categories):
+            if self._admits(campaign, product):
+                joined = self.joined(campaign, product)
+                if not self._pricing.over_limit(joined, _NOTHING_ADDED):
+                    return joined
+        return None
+
+    def joined(self, campaign: Campaign, product: Product, quantity: int = 1) -> Joined:
+        """What a campaign that holds a product would make of some units, whoever may join it."""
+        group, effect = self._effect(campaign, product, quantity)
+        return Joined(campaign, (1,), group, effect)
+
+    def reach(self, campaign: Campaign, product: Product) -> Joined | None:
+        """The smallest number of units that reaches the first step of a campaign; None when no number does.
+
+        More units never lose a step that fewer have reached.
+        """
+        found = self.joined(campaign, product)
+        if not found.effect.reached:
+            found = self.joined(campaign, product, QUANTITY_MAX)
+            if not found.effect.reached:
+                return None
+            short, enough = 1, QUANTITY_MAX
+            while enough - short > 1:
+                middle = (short + enough) // 2
+                tried = self.joined(campaign, product, middle)
+                if tried.effect.reached:
+                    enough, found = middle, tried
+                else:
+                    short = middle
+        if self._pricing.over_limit(found, _NOTHING_ADDED):
+            return None
+        units = _Units(product.sku, found.group.units, product.price)
+        refusal = self.judge.refusal(campaign, units, chosen=True)
+        # One that is not on yet is announced with what it will cost.
+        return found if refusal is None or refusal.state == "not_running" else None
+
+    def prices(self, products: Iterable[Product]) -> dict[str, int]:
+        """What one unit of each product costs: `payable` of `default`, for whole catalogues."""
+        index, judge = self.world.index, self.judge
+        wide: dict[tuple[str, ...], tuple[Campaign, ...]] = {}
+        found = {}
+        for product in products:
+            path = product.categories
+            if path not in wide:
+                wide[path] = tuple(each for each in index.covering(path) if judge.closed(each) is None)
+            campaign = self._first(product, index.listing(product.sku), wide[path])
+            if campaign is None:
+                found[product.sku] = product.price
+            elif campaign.limits is not None:
+                found[product.sku] = payable(product, self.default(product))
+            else:
+                found[product.sku] = product.price - self._effect(campaign, product, 1)[1].discount
+        return found
+
+    def _effect(self, campaign: Campaign, product: Product, quantity: int) -> tuple[Group, Effect]:
+        group = Group((Line(1, product.sku, quantity, product.price, campaign.items.get(product.sku)),))
+        assert campaign.type is not None
+        assert campaign.type.evaluate is not None
+        return group, campaign.type.evaluate(campaign.rule, group)
+
+    def _first(self, product: Product, listing: Iterable[Campaign], wide: Iterable[Campaign]) -> Campaign | None:
+        """The first campaign that admits a product, of two lists in order of rank; in `wide` none is closed."""
+        judge, units = self.judge, self._units
+        units.sku, units.price = product.sku, product.price
+        best = None
+        for campaign in listing:
+            if judge.closed(campaign) is None and judge.left_out(campaign, units) is None:
+                best = campaign
+                break
+        for campaign in wide:
+            if best is not None and best.rank < campaign.rank:
+                break
+            if judge.left_out(campaign, units) is None:
+                return campaign
+        return best
+
+    def _admits(self, campaign: Campaign, product: Product) -> bool:
+        units = self._units
+        units.sku, units.price = product.sku, product.price
+        return self.judge.refusal(campaign, units) is None
+
+
+def payable(product: Product, joined: Joined | None) -> int:
+    """What the units of a product that joined a campaign cost, or one unit that joined none."""
+    if joined is None:
+        return product.price
+    return joined.group.subtotal - joined.effect.discount
