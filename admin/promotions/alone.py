@@ -1,5 +1,6 @@
-"""What one product costs alone in a cart, for lists and product pages. The steps and the cents are those of a quote;
-what is spared is everything that only several lines need.
+"""What one product costs alone in a cart, for lists and product pages.
+
+The steps and the cents are those of a quote; what is spared is everything that only several lines need.
 """
 
 from __future__ import annotations
