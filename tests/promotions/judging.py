@@ -1,55 +1,81 @@
-"""A type's own functions, asked directly: what it makes of lines, refuses and calls itself."""
+"""What an operator is told of a body, judged as `admin.campaigns.service` judges it: its form, then the guards."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from admin.campaigns.service import merge
+from admin.errors import FieldError
+from admin.inputs import examine
 from admin.promotions import registry
-from admin.promotions.effects import Effect, Gift, Group, Line
+from admin.promotions.effects import Effect, Group, Line
+from admin.promotions.model import Plan, ProductFacts
+from tests.promotions.worlds import DAY_MS, NOW_MS
 
-Row = tuple[str, int, int]
-"""A line: SKU, base price, quantity."""
+PRODUCTS = {
+    "kettle": ProductFacts(price=12900, free=100, gift_only=False, on_sale=True),
+    "lamp": ProductFacts(price=5900, free=100, gift_only=False, on_sale=True),
+    "cup": ProductFacts(price=333, free=100, gift_only=False, on_sale=True),
+    "mug": ProductFacts(price=1900, free=100, gift_only=True, on_sale=True),
+    "relic": ProductFacts(price=9900, free=100, gift_only=False, on_sale=False),
+}
 
 
-def fields_of(type_name: str, rule: Mapping[str, Any], items: Sequence[Mapping[str, Any]] = ()) -> Any:
-    """The fields of a campaign with some rule."""
-    return registry.available()[type_name].fields.model_validate({"rule": dict(rule), "items": list(items)})
+def told(
+    type_name: str, about: Mapping[str, Any], *, products: Mapping[str, ProductFacts] = PRODUCTS
+) -> list[FieldError]:
+    """Everything that is wrong with a body, apart from `about` a fine one but for its rule."""
+    promotion = registry.available()[type_name]
+    body = {
+        "type": type_name,
+        "name": "Sale",
+        "code": "sale",
+        "starts_at": NOW_MS,
+        "ends_at": NOW_MS + DAY_MS,
+        "items": [{"sku": "kettle"}],
+        **about,
+    }
+    given, problems = examine(promotion.campaign, body)
+    errors = [error for _, error in problems]
+    if given is not None:
+        terms: Any = given
+        categories = frozenset({"kitchen"})
+        errors += promotion.guard(Plan("sale", given, terms.rule, terms.items, NOW_MS, products, categories))
+    return merge(errors)
 
 
-def effect(type_name: str, rule: Mapping[str, Any], *lines: Row, items: Sequence[Mapping[str, Any]] = ()) -> Effect:
-    """What the type makes of some lines."""
-    read = fields_of(type_name, rule, items)
-    terms = {item.sku: item for item in read.items}
+def codes(errors: list[FieldError]) -> list[tuple[str, str]]:
+    """Field and code of each, in order of fields."""
+    return sorted((error.field, error.code) for error in errors)
+
+
+def label(
+    type_name: str, rule: Mapping[str, Any], *items: Mapping[str, Any], currency: str = "CNY"
+) -> dict[str, str]:
+    """The generated label of a rule, in every language."""
+    promotion = registry.available()[type_name]
+    fields: Any = promotion.fields.model_validate({"rule": rule, "items": list(items)})
+    return promotion.label(fields.rule, fields.items, currency)
+
+
+def judge(type_name: str, rule: Mapping[str, Any], *lines: tuple[str, int, int], **terms: Any) -> Effect:
+    """What a type makes of lines (SKU, quantity, base price); `terms` are an item's own by SKU."""
+    promotion = registry.available()[type_name]
+    fields: Any = promotion.fields.model_validate(
+        {"rule": rule, "items": [{"sku": sku, **terms.get(sku, {})} for sku, _, _ in lines]}
+    )
+    assert promotion.evaluate is not None
     group = Group(
         tuple(
-            Line(number, sku, quantity, price, terms.get(sku))
-            for number, (sku, price, quantity) in enumerate(lines, 1)
+            Line(number, sku, quantity, price, item)
+            for number, ((sku, quantity, price), item) in enumerate(zip(lines, fields.items, strict=True), 1)
         )
     )
-    evaluate = registry.available()[type_name].evaluate
-    assert evaluate is not None
-    return evaluate(read.rule, group)
+    return promotion.evaluate(fields.rule, group)
 
 
-def refusal(
-    type_name: str, rule: Mapping[str, Any], price: int, quantity: int = 1, item: Mapping[str, Any] | None = None
-) -> str | None:
-    """Why a line of some base price is left out."""
-    read = fields_of(type_name, rule, [{"sku": "kettle", **(item or {})}])
-    return registry.available()[type_name].refuses(read.rule, read.items[0], price, quantity)
-
-
-def labels(
-    type_name: str, rule: Mapping[str, Any], items: Sequence[Mapping[str, Any]] = (), currency: str = "CNY"
-) -> tuple[str, str]:
-    """The generated labels, English and Traditional Chinese."""
-    read = fields_of(type_name, rule, items)
-    made = registry.available()[type_name].label(read.rule, read.items, currency)
-    return made["en"], made["zh-Hant"]
-
-
-def pieces(gifts: Sequence[Gift]) -> dict[str, int]:
-    """Gifts as pieces by SKU, in order; each SKU stands there once."""
-    assert len({gift.sku for gift in gifts}) == len(gifts)
-    return {gift.sku: gift.quantity for gift in gifts}
+def rounded(amount: int, percent: Decimal) -> int:
+    """What is left of an amount when a percentage is taken off, as decimal arithmetic has it."""
+    return int((Decimal(amount) * (100 - percent) / 100).quantize(Decimal(1), ROUND_HALF_UP))
