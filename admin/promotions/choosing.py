@@ -30,6 +30,7 @@ class Refusal:
     reason: str
 
 
+USED_UP = Refusal(EXHAUSTED, "used_up")
 _CODES_OF_STATES = {"limit_per_shopper": EXHAUSTED}
 """What a type's own refusal means, where it is not `excluded`."""
 
@@ -152,7 +153,7 @@ class Judge:
     def use_up(self, codes: Iterable[str]) -> None:
         """From now on, refuse campaigns of which this cart would need more than is left."""
         for code in codes:
-            self._known[code] = Refusal(EXHAUSTED, "used_up")
+            self._known[code] = USED_UP
 
     def _judge(self, campaign: Campaign) -> Refusal | None:
         now_ms = self._world.now_ms
@@ -167,7 +168,7 @@ class Judge:
         if left is not None and any(
             each is not None and each <= 0 for each in (left.total, left.per_shopper, left.budget)
         ):
-            return Refusal(EXHAUSTED, "used_up")
+            return USED_UP
         return None
 
     def _in_channel(self, campaign: Campaign) -> str | None:

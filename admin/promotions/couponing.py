@@ -31,23 +31,53 @@ class Redeemed:
         return sum(self.shares)
 
 
-def redeem(world: World, places: Sequence[Place], joined: Mapping[str, Joined], costs: Sequence[int]) -> Redeemed:
-    """Take the world's coupon off lines that cost so much after promotions."""
-    nothing = (0,) * len(places)
-    coupon = world.coupon
-    refused = usable(coupon, world)
-    if refused is not None or coupon is None:
-        state, why = refused or ("unknown", "unknown_coupon")
-        return Redeemed(state, nothing, why)
-    bearing, judged = _scope(coupon, places, joined, costs)
-    if not any(place.counts and bears for place, bears in zip(places, bearing, strict=True)):
-        return Redeemed("nothing_in_scope", nothing, "nothing_in_scope")
-    missing = coupon.fields.threshold - sum(judged)
-    if missing > 0:
-        return Redeemed("threshold_not_met", nothing, "spend_more", missing)
-    amounts = [most if bears else 0 for most, bears in zip(_most(joined, costs), bearing, strict=True)]
-    discount = _discount(coupon, sum(cost for cost, bears in zip(costs, bearing, strict=True) if bears))
-    return Redeemed("applied", tuple(money.share(min(discount, sum(amounts)), amounts)))
+class Redemption:
+    """The world's coupon on the lines of one cart, for whatever they come to cost."""
+
+    def __init__(self, world: World, places: Sequence[Place]) -> None:
+        coupon = world.coupon
+        self._coupon = coupon
+        self._nothing = (0,) * len(places)
+        self._held = [coupon is not None and place.counts and holds(coupon, place) for place in places]
+        refused = usable(coupon, world)
+        self._refused = None if refused is None else Redeemed(refused[0], self._nothing, refused[1])
+
+    def redeem(self, joined: Mapping[str, Joined], costs: Sequence[int]) -> Redeemed:
+        """Take the coupon off lines that cost so much after promotions."""
+        if self._refused is not None:
+            return self._refused
+        assert self._coupon is not None
+        held, most, judged = self._scope(joined, costs)
+        if True not in held:
+            return Redeemed("nothing_in_scope", self._nothing, "nothing_in_scope")
+        missing = self._coupon.fields.threshold - judged
+        if missing > 0:
+            return Redeemed("threshold_not_met", self._nothing, "spend_more", missing)
+        amounts = [each if bears else 0 for each, bears in zip(most, held, strict=True)]
+        discount = worth(self._coupon, sum(cost for cost, bears in zip(costs, held, strict=True) if bears))
+        return Redeemed("applied", tuple(money.share(min(discount, sum(amounts)), amounts)))
+
+    def _scope(
+        self, joined: Mapping[str, Joined], costs: Sequence[int]
+    ) -> tuple[Sequence[bool], Sequence[int], int]:
+        """Which lines bear the discount, the most that each can, and what they count for the threshold."""
+        held, most = self._held, costs
+        closed = [each for each in joined.values() if each.effect.reached and not each.campaign.coupons_allowed]
+        if closed:
+            held = held.copy()
+            for each in closed:
+                for number in each.numbers:
+                    held[number - 1] = False
+        judged = sum(cost for cost, bears in zip(costs, held, strict=True) if bears)
+        for each in joined.values():
+            deposit = each.effect.deposit
+            if deposit is not None:
+                # It stands alone, so its group is its line. The threshold looks at the pre-sale price, and the
+                # discount comes off what is still to be paid.
+                number = each.numbers[0]
+                most = [*costs[: number - 1], deposit.price - deposit.credit, *costs[number:]]
+                judged += deposit.price - costs[number - 1] if held[number - 1] else 0
+        return held, most, judged
 
 
 def usable(coupon: Coupon | None, world: World) -> tuple[str, str] | None:
@@ -69,37 +99,6 @@ def usable(coupon: Coupon | None, world: World) -> tuple[str, str] | None:
     return None
 
 
-def _scope(
-    coupon: Coupon, places: Sequence[Place], joined: Mapping[str, Joined], costs: Sequence[int]
-) -> tuple[list[bool], list[int]]:
-    """Which lines a coupon may come off, and what they count for its threshold."""
-    bearing = [place.counts and holds(coupon, place) for place in places]
-    judged = [cost if bears else 0 for cost, bears in zip(costs, bearing, strict=True)]
-    for each in joined.values():
-        if not each.effect.reached:
-            continue
-        deposit = each.effect.deposit
-        for number in each.numbers:
-            if not each.campaign.coupons_allowed:
-                bearing[number - 1] = False
-                judged[number - 1] = 0
-            elif deposit is not None and bearing[number - 1]:
-                # The threshold looks at the pre-sale price, not at what the deposit saved.
-                judged[number - 1] = deposit.price
-    return bearing, judged
-
-
-def _most(joined: Mapping[str, Joined], costs: Sequence[int]) -> list[int]:
-    """The most that may come off each line: what it costs; of a pre-sale only what is still to be paid."""
-    most = list(costs)
-    for each in joined.values():
-        deposit = each.effect.deposit
-        if deposit is not None:
-            for number in each.numbers:
-                most[number - 1] = deposit.price - deposit.credit
-    return most
-
-
 def holds(coupon: Coupon, place: Place) -> bool:
     """Whether a coupon's scope holds a line's product."""
     fields = coupon.fields
@@ -110,7 +109,8 @@ def holds(coupon: Coupon, place: Place) -> bool:
     return True
 
 
-def _discount(coupon: Coupon, amount: int) -> int:
+def worth(coupon: Coupon, amount: int) -> int:
+    """What a coupon takes off lines that cost so much in all; an amount off may be more than that."""
     fields = coupon.fields
     if fields.kind == "amount":
         return fields.amount_off or 0

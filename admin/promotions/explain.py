@@ -113,20 +113,20 @@ class Choices:
     def _other(self, campaign: Campaign) -> dict[str, Any]:
         place = self._place
         if not place.counts:
-            why = "unavailable" if place.state == "unavailable" else "other_choice"
-            return self._choice(campaign, choosing.BEATEN, reason(why, self._language), None)
+            return self._choice(campaign, choosing.BEATEN, reason("unselected", self._language), None)
         refusal = self._quoting.judge.refusal(campaign, place)
         if refusal is not None:
             return self._refused(campaign, campaign.code, refusal)
+        payable = self._quoting.pricing.payable_instead(self._priced, self._assignment, place.number, campaign)
+        if payable is None:
+            return self._refused(campaign, campaign.code, choosing.USED_UP)
         if self._quoting.cart.strategy == "best" and not place.asked.pinned:
             why = reason("saves_less", self._language)
         elif self._joined is None or campaign.rank < self._joined.rank:
             why = reason("other_choice", self._language)
         else:
             why = reason("lower_priority", self._language, code=self._joined.code)
-        position = place.number - 1
-        instead = (*self._assignment[:position], campaign, *self._assignment[position + 1 :])
-        return self._choice(campaign, choosing.BEATEN, why, self._quoting.price(instead).payables[position])
+        return self._choice(campaign, choosing.BEATEN, why, payable)
 
     def _refused(self, campaign: Campaign | None, code: str, refusal: Refusal) -> dict[str, Any]:
         told = reason(refusal.reason, self._language)

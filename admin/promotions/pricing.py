@@ -7,13 +7,13 @@ chosen at add-on prices, take the coupon off what is left, give gifts.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from admin.promotions.add_ons import Added, add
 from admin.promotions.campaign import Campaign
 from admin.promotions.cart import Cart
 from admin.promotions.choosing import Place
-from admin.promotions.couponing import Redeemed, redeem
+from admin.promotions.couponing import Redeemed, Redemption
 from admin.promotions.effects import Group, Line
 from admin.promotions.gifts import Given, give
 from admin.promotions.joined import Joined
@@ -44,8 +44,10 @@ class Pricing:
         self.cart = cart
         self.world = world
         self.places = places
+        self._lines = tuple(Line(place.number, place.sku, place.quantity, place.price) for place in places)
         self._joined: dict[tuple[str, tuple[int, ...]], Joined] = {}
         self._stock: dict[str, int] | None = None
+        self._redemption = Redemption(world, places) if cart.coupon is not None else None
 
     def group(self, assignment: Assignment) -> dict[str, Joined]:
         """The groups of an assignment by code, in the order of their first lines."""
@@ -62,20 +64,21 @@ class Pricing:
         key = (campaign.code, numbers)
         found = self._joined.get(key)
         if found is None:
-            items = campaign.items
-            places = self.places
-            group = Group(
-                tuple(
-                    Line(number, place.sku, place.quantity, place.price, items.get(place.sku))
-                    for number in numbers
-                    for place in (places[number - 1],)
-                )
-            )
+            group = Group(tuple(self._line(campaign, number) for number in numbers))
             assert campaign.type is not None
             assert campaign.type.evaluate is not None
-            found = Joined(campaign, numbers, group, campaign.type.evaluate(campaign.rule, group))
+            effect = campaign.type.evaluate(campaign.rule, group)
+            if not 0 <= effect.discount <= group.subtotal:
+                # No rule that may be published does this; one stored by other means must not break a cart.
+                effect = replace(effect, discount=min(max(effect.discount, 0), group.subtotal))
+            found = Joined(campaign, numbers, group, effect)
             self._joined[key] = found
         return found
+
+    def _line(self, campaign: Campaign, number: int) -> Line:
+        line = self._lines[number - 1]
+        item = campaign.items.get(line.sku)
+        return line if item is None else replace(line, item=item)
 
     def over_limit(self, joined: Joined, added: Added) -> bool:
         """Whether a group needs more of its campaign than is left. What is not reached needs nothing."""
@@ -129,8 +132,8 @@ class Pricing:
         ]
         redeemed = None
         coupon_discounts: Sequence[int] = (0,) * len(costs)
-        if self.cart.coupon is not None:
-            redeemed = redeem(self.world, self.places, joined, costs)
+        if self._redemption is not None:
+            redeemed = self._redemption.redeem(joined, costs)
             coupon_discounts = redeemed.shares
             costs = [cost - off for cost, off in zip(costs, coupon_discounts, strict=True)]
         return Priced(
@@ -143,6 +146,35 @@ class Pricing:
             redeemed=redeemed,
             total=sum(costs) + added.payable,
         )
+
+    def payable_instead(
+        self, priced: Priced, assignment: Assignment, number: int, campaign: Campaign
+    ) -> int | None:
+        """What a line would cost if it alone joined another campaign; None when too little is left of that.
+
+        The same as pricing the whole cart again, but only for what changes.
+        """
+        place, settled = self.places[number - 1], assignment[number - 1]
+        joined = dict(priced.joined)
+        there = joined.get(campaign.code)
+        numbers = (number,) if there is None else tuple(sorted((*there.numbers, number)))
+        changed = [self.judge(campaign, numbers)]
+        joined[campaign.code] = changed[0]
+        if settled is not None:
+            others = tuple(each for each in joined.pop(settled.code).numbers if each != number)
+            if others:
+                joined[settled.code] = self.judge(settled, others)
+                changed.append(joined[settled.code])
+        if campaign.code in self.world.left and self.over_limit(changed[0], self.add(joined)):
+            return None
+        cost = place.price * place.quantity - changed[0].share_of(number)
+        if self._redemption is None:
+            return cost
+        costs = [each + off for each, off in zip(priced.payables, priced.coupon_discounts, strict=True)]
+        for group in changed:
+            for each, line, off in zip(group.numbers, group.group.lines, group.shares(), strict=True):
+                costs[each - 1] = line.subtotal - off
+        return cost - self._redemption.redeem(joined, costs).shares[number - 1]
 
 
 def _exceeds(left: Left, joined: Joined, reductions: int) -> bool:

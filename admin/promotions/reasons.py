@@ -29,6 +29,7 @@ _SENTENCES: Mapping[str, Mapping[str, str]] = {
     "stands_alone": {"en": "it is bought alone, without other products", "zh-Hant": "須單獨購買"},
     "not_in_scope": {"en": "it does not hold this product", "zh-Hant": "此商品不在活動範圍"},
     "unknown_campaign": {"en": "there is no such campaign", "zh-Hant": "查無此活動"},
+    "unselected": {"en": "the line is not selected", "zh-Hant": "此商品未勾選"},
     "lower_priority": {"en": "{code} goes first", "zh-Hant": "以 {code} 優先"},
     "other_choice": {"en": "another choice was made", "zh-Hant": "已選擇其他方案"},
     "saves_less": {"en": "another choice saves more", "zh-Hant": "其他方案更優惠"},
