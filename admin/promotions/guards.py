@@ -77,7 +77,9 @@ def guard_items(items: Sequence[Item]) -> list[FieldError]:
     errors = []
     for index, item in enumerate(items):
         if item.sku in seen:
-            errors.append(FieldError(f"items.{index}.sku", "duplicate_sku", f"{item.sku} is listed twice"))
+            errors.append(
+                FieldError(f"items.{index}.sku", "duplicate_sku", f"{item.sku} is listed twice: keep one")
+            )
         seen.add(item.sku)
     return errors
 
@@ -97,9 +99,11 @@ def guard_product(plan: Plan, path: str, sku: str) -> list[FieldError]:
     if product is None:
         return [FieldError(path, "unknown_sku", f"there is no product {sku}: create it first or correct the SKU")]
     if product.gift_only:
-        return [FieldError(path, "gift_only", f"{sku} is only given as a gift")]
+        text = f"{sku} is only given as a gift: leave it out, or clear gift_only on the product"
+        return [FieldError(path, "gift_only", text)]
     if not product.on_sale:
-        return [FieldError(path, "not_on_sale", f"{sku} is not on sale")]
+        text = f"{sku} is not on sale: leave it out, or set on_sale on the product"
+        return [FieldError(path, "not_on_sale", text)]
     return []
 
 
