@@ -2,36 +2,77 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SerializeAsAny, create_model
 
 from admin.campaigns.states import State
 from admin.inputs import STOCK_MAX, Code, Input, Instant, OperationId, QueryFlag, QueryText
 from admin.paging import Page
-from admin.promotions.model import Name
+from admin.promotions import registry
+from admin.promotions.model import Item, Name
 
 OfferState = Literal["open", "paused", "terminated", "pending", "unavailable"]
 
 
 class CampaignItem(BaseModel):
-    """One product of a campaign. `price` is its own, if it has one; `offer_price` what a unit costs.
-
-    `offer_state` is null in a draft; `pending` until Redis has the newest terms; `unavailable` when Redis has lost
-    the offer and recovery must look first.
-    """
+    """One product of a campaign. `removed`: taken off the list while the campaign ran."""
 
     sku: str
+    removed: bool
+
+
+class OfferItem(CampaignItem):
+    """One product of a campaign that the gateway sells.
+
+    `price` is its own, if it has one; `offer_price` what a unit costs. `offer_state` is null in a draft; `pending`
+    until Redis has the newest terms; `unavailable` when Redis has lost the offer and recovery must look first.
+    """
+
     stock: int | None
     price: int | None
-    removed: bool
     offer: str | None
     offer_price: int | None
     offer_state: OfferState | None
 
 
+class UnreadItem(CampaignItem):
+    """One product of a campaign that this version cannot read."""
+
+    terms: dict[str, Any] = Field(description="as they are stored")
+
+
+@cache
+def item_with_terms(item: type[Item]) -> type[CampaignItem]:
+    """The reply for products of types with such items: with the terms they have of their own, null where not."""
+    terms: dict[str, Any] = {
+        name: (each.rebuild_annotation(), Field(description=each.description))
+        for name, each in item.model_fields.items()
+        if name not in CampaignItem.model_fields
+    }
+    if not terms:
+        return CampaignItem
+    # No type's own name for its items may be that of a reply: the API's document tells them apart by name.
+    name = f"Campaign{item.__name__}"
+    return create_model(name, __base__=CampaignItem, __doc__=f"One product, with its {item.__name__}.", **terms)
+
+
+_TYPES = registry.available().values()
+_ITEMS = {item_with_terms(each.item) for each in _TYPES if not each.sold_by_gateway} - {CampaignItem}
+_SHAPES = (OfferItem, *sorted(_ITEMS, key=lambda shape: shape.__name__), UnreadItem, CampaignItem)
+if TYPE_CHECKING:
+    AnyItem = CampaignItem
+else:
+    # Serialized as what each is, also of a type that was registered later.
+    AnyItem = Annotated[Union[_SHAPES], SerializeAsAny()]  # noqa: UP007
+
+
 class CampaignSummary(BaseModel):
-    """A campaign without its items. `label` is in the reader's language when it was not typed."""
+    """A campaign without its items. `label` is in the reader's language when it was not typed.
+
+    `error` says why this version cannot read what is stored: then `rule` is as stored, and shoppers do not see it.
+    """
 
     code: str
     type: str
@@ -53,6 +94,7 @@ class CampaignSummary(BaseModel):
     coupons_allowed: bool
     limits: dict[str, Any] | None
     rule: dict[str, Any]
+    error: str | None
     item_count: int
     archived: bool
     demo: bool
@@ -65,7 +107,7 @@ class CampaignSummary(BaseModel):
 class Campaign(CampaignSummary):
     """A campaign with its items, in the operator's order; removed ones last."""
 
-    items: list[CampaignItem]
+    items: list[AnyItem]
 
 
 class CampaignFilter(Page):
@@ -74,6 +116,7 @@ class CampaignFilter(Page):
     state: State | None = None
     type: QueryText | None = None
     archived: QueryFlag = False
+    q: Annotated[QueryText | None, Field(description="part of a code, or of a typed name, slogan or label")] = None
 
 
 class CampaignPage(BaseModel):

@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Row, insert, select, update
 
-from admin.campaigns.stored import Stored
+from admin.campaigns.stored import Readable, Stored
 from admin.catalog import service as catalog
 from admin.errors import FieldError, Invalid
-from admin.promotions.model import CampaignFields
+from admin.inputs import examine
 from admin.reminders import moving
 from gateway import keys
 from gateway.orders.tables import offers
@@ -22,9 +22,20 @@ def offer_id(code: str, sku: str) -> str:
     return f"{code}-{sku}"
 
 
-def price_of(fields: Any, item: Any) -> int:
-    """What a unit of an item costs."""
-    return int(item.price if item.price is not None else fields.rule.price)
+def price_of(content: Readable, item: Any) -> int | None:
+    """What a unit of an item costs; None while that is not settled."""
+    price: int | None = item.price if item.price is not None else content.rule.price
+    return price
+
+
+def with_stock(stored: Stored, items: Sequence[Any]) -> list[Any]:
+    """Wanted items; one that is published and comes without a stock keeps the one it has."""
+    return [
+        item.model_copy(update={"stock": stored.offers[item.sku].stock})
+        if item.sku in stored.offers and item.stock is None
+        else item
+        for item in items
+    ]
 
 
 def taken_ids(connection: Connection, code: str, items: Sequence[tuple[int, Any]]) -> list[FieldError]:
@@ -42,15 +53,7 @@ def taken_ids(connection: Connection, code: str, items: Sequence[tuple[int, Any]
     return errors
 
 
-def open_offers(
-    connection: Connection,
-    campaign: Row[Any],
-    fields: Any,
-    items: Sequence[tuple[int, Any]],
-    *,
-    now_ms: int,
-    currency: str,
-) -> None:
+def open_offers(connection: Connection, stored: Stored, items: Sequence[tuple[int, Any]], *, currency: str) -> None:
     """Reserve the stock of new items, given with their positions, and write their offers.
 
     Raises:
@@ -58,6 +61,7 @@ def open_offers(
     """
     if not items:
         return
+    campaign, content = stored.row, stored.readable()
     position_of = {item.sku: position for position, item in items}
     short = catalog.reserve(connection, {item.sku: item.stock for _, item in items})
     products = catalog.find(connection, position_of)
@@ -82,15 +86,15 @@ def open_offers(
                 "campaign": campaign.code,
                 "sku": item.sku,
                 # Larger than any version an earlier offer of this id had, so Redis never takes old for new.
-                "version": now_ms,
+                "version": stored.now_ms,
                 "published_version": 0,
                 "seeded": False,
                 "stock": item.stock,
                 "unit_cap": item.stock,
                 "epoch": keys.FIRST_EPOCH,
                 "buckets": 1,
-                **_terms(campaign, fields, item, removed=False),
-                "card": _card(campaign, fields, products[item.sku], item.sku, currency),
+                **_terms(campaign, content, item, removed=False),
+                "card": _card(campaign, content, products[item.sku], item.sku, currency),
             }
             for _, item in items
         ],
@@ -98,21 +102,21 @@ def open_offers(
 
 
 def refresh(connection: Connection, stored: Stored, *, currency: str) -> None:
-    """Bring every offer of a campaign to what the campaign now says; changed ones get the next version."""
-    fields: Any = stored.fields()
-    items = {item.sku: item for item in fields.items}
+    """Bring every offer of a campaign to what the campaign now says; changed ones get the next version.
+
+    When that cannot be read, they keep their terms and follow only its flags.
+    """
     products = catalog.find(connection, stored.offers)
-    item_model: Any = stored.promotion.fields.model_fields["items"].annotation
-    read_item = item_model.__args__[0].model_validate
     for row in stored.items:
         offer = stored.offers.get(row.sku)
         if offer is None:
             continue
-        item = items.get(row.sku) or read_item(stored.item_body(row))
-        wanted = _terms(stored.row, fields, item, removed=row.removed)
-        product = products.get(row.sku)
-        if product is not None:
-            wanted["card"] = _card(stored.row, fields, product, row.sku, currency)
+        wanted: dict[str, Any] = {"state": _state(stored.row, removed=row.removed)}
+        item = _read_item(stored, row)
+        if isinstance(stored.content, Readable) and item is not None:
+            wanted = _terms(stored.row, stored.content, item, removed=row.removed)
+            if row.sku in products:
+                wanted["card"] = _card(stored.row, stored.content, products[row.sku], row.sku, currency)
         changed = {name: value for name, value in wanted.items() if getattr(offer, name) != value}
         if changed:
             connection.execute(
@@ -122,32 +126,42 @@ def refresh(connection: Connection, stored: Stored, *, currency: str) -> None:
             moving.follow(connection, offer.id, changed["starts_at_ms"])
 
 
-def _terms(campaign: Row[Any], fields: Any, item: Any, *, removed: bool) -> dict[str, Any]:
-    state = "paused" if campaign.paused else "open"
+def _read_item(stored: Stored, row: Row[Any]) -> Any:
+    if isinstance(stored.content, str):
+        return None
+    item, problems = examine(stored.content.promotion.item, stored.item_body(row))
+    return None if problems else item
+
+
+def _state(campaign: Row[Any], *, removed: bool) -> str:
     if removed or campaign.removing or campaign.terminated_at_ms is not None:
-        state = "terminated"
+        return "terminated"
+    return "paused" if campaign.paused else "open"
+
+
+def _terms(campaign: Row[Any], content: Readable, item: Any, *, removed: bool) -> dict[str, Any]:
     return {
-        "state": state,
+        "state": _state(campaign, removed=removed),
         "starts_at_ms": campaign.starts_at_ms,
         "ends_at_ms": campaign.ends_at_ms,
-        "price": price_of(fields, item),
-        "limit_per_shopper": fields.rule.limit_per_shopper,
-        "pay_within_ms": fields.rule.pay_within_s * 1000,
+        "price": price_of(content, item),
+        "limit_per_shopper": content.rule.limit_per_shopper,
+        "pay_within_ms": content.rule.pay_within_s * 1000,
     }
 
 
-def _card(campaign: Row[Any], fields: CampaignFields, product: Row[Any], sku: str, currency: str) -> str:
+def _card(campaign: Row[Any], content: Readable, product: Row[Any], sku: str, currency: str) -> str:
     card: Mapping[str, Any] = {
         "sku": sku,
         "name": product.name,
         "image": product.image,
         "original_price": product.price,
-        "slogan": fields.slogan,
+        "slogan": content.fields.slogan,
         "category": product.category,
-        "session": None,
+        "session": None if content.rule.session is None else content.rule.session.id,
         "campaign": campaign.code,
         "currency": currency,
-        "audience": fields.audience.as_json(),
+        "audience": content.fields.audience.as_json(),
         "demo": campaign.demo,
     }
     return orjson.dumps(card).decode()

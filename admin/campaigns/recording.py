@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
 from admin import changes
 from admin.audit import service as audit
 from admin.campaigns.models import Campaign
-from admin.campaigns.stored import Stored, load
+from admin.campaigns.stored import Stored, as_object, load
+from admin.campaigns.tables import campaigns
 from admin.campaigns.views import campaign_view
 from admin.resources import Resources
 
@@ -22,6 +23,14 @@ def changed(
     The last step of a transaction: whoever has the number of a change keeps others waiting for theirs.
     """
     stored = load(connection, code)
+    after = campaign_view(resources, stored)
+    summary = {
+        "revision": after.revision,
+        "currency": resources.currency,
+        "labels": after.labels,
+        "item_count": after.item_count,
+    }
+    connection.execute(update(campaigns).where(campaigns.c.code == code).values(summary=summary))
     audit.record(
         connection,
         actor,
@@ -29,7 +38,7 @@ def changed(
         "campaign",
         code,
         before=None if before is None else before.model_dump(),
-        after=campaign_view(resources, stored).model_dump(),
+        after=after.model_dump(),
     )
     changes.note(connection, "campaign", code, for_prices(stored))
 
@@ -44,7 +53,7 @@ def for_prices(stored: Stored) -> dict[str, Any]:
     """A campaign as it is recorded for quotes: its terms, flags, window (epoch ms) and the items on the list."""
     row = stored.row
     return {
-        **row.terms,
+        **as_object(row.terms),
         "type": row.type,
         "revision": row.revision,
         "draft": row.draft,
@@ -53,5 +62,5 @@ def for_prices(stored: Stored) -> dict[str, Any]:
         "starts_at": row.starts_at_ms,
         "ends_at": row.ends_at_ms,
         "priority": row.priority,
-        "items": [{"sku": item.sku, **item.terms} for item in stored.listed],
+        "items": [{**as_object(item.terms), "sku": item.sku} for item in stored.listed],
     }

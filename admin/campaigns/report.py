@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import Connection, Row, and_, case, distinct, exists, func, select
 
 from admin.campaigns.states import State
-from admin.campaigns.stored import Stored, load
+from admin.campaigns.stored import Stored, as_object, load
 from admin.inputs import Query
 from admin.payments.tables import refunds
 from admin.resources import Resources
@@ -127,7 +127,7 @@ def make(resources: Resources, code: str) -> Report:
     return Report(
         code=code,
         type=stored.row.type,
-        name=stored.row.terms["name"],
+        name=as_object(stored.row.terms).get("name"),
         state=stored.state,
         currency=resources.currency,
         generated_at=resources.iso(stored.now_ms),

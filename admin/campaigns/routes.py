@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from admin.campaigns import editing, report, service, stock
+from admin.campaigns import editing, lists, report, service, stock
 from admin.campaigns.models import (
     Campaign,
     CampaignFilter,
@@ -19,7 +19,6 @@ from admin.campaigns.models import (
 from admin.campaigns.report import Report, ReportFormat
 from admin.inputs import Nothing
 from admin.promotions import registry
-from admin.promotions.types.seckill import SeckillItem
 from admin.routing import Body, Call, Endpoint
 
 _LIST = "/admin/api/campaigns"
@@ -31,7 +30,7 @@ def _create(call: Call) -> Campaign:
 
 
 def _list(call: Call) -> CampaignPage:
-    return service.page(call.resources, call.query(CampaignFilter), languages=call.languages)
+    return lists.page(call.resources, call.query(CampaignFilter), languages=call.languages)
 
 
 def _read(call: Call) -> Campaign:
@@ -200,7 +199,9 @@ ENDPOINTS = (
         _add_item,
         Campaign,
         status=201,
-        body=Body((SeckillItem,), {"fan": {"sku": "fan", "stock": 10, "price": 5900}}),
+        body=Body(
+            tuple(dict.fromkeys(each.item for each in _TYPES)), {"fan": {"sku": "fan", "stock": 10, "price": 5900}}
+        ),
         problems=(404, 409, 412),
     ),
     Endpoint(

@@ -10,28 +10,19 @@ from collections.abc import Callable
 from typing import Any
 
 from redis.exceptions import RedisError
-from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from admin.campaigns import offering, publishing, recording, removal
-from admin.campaigns.models import (
-    Campaign,
-    CampaignFilter,
-    CampaignPage,
-    CopyInput,
-    Removed,
-    TerminateInput,
-)
-from admin.campaigns.states import LIVE, in_state, require
-from admin.campaigns.stored import Stored, check_revision, item_terms, load, product_facts, to_columns
+from admin.campaigns import listing, offering, plans, publishing, recording, removal, windows
+from admin.campaigns.models import Campaign, CopyInput, Removed, TerminateInput
+from admin.campaigns.states import LIVE, require
+from admin.campaigns.stored import Readable, Stored, check_revision, load, to_columns
 from admin.campaigns.tables import campaign_items, campaigns
-from admin.campaigns.views import campaign_view, summary_view
+from admin.campaigns.views import campaign_view
 from admin.errors import Conflict, FieldError, Invalid
 from admin.inputs import check, examine
-from admin.paging import read_cursor, split, write_cursor
 from admin.promotions import registry
 from admin.promotions.guards import guard_items
-from admin.promotions.model import Plan
 from admin.resources import Resources
 from gateway.orders.database import now_ms, reading, writing
 from gateway.orders.tables import orders
@@ -53,20 +44,18 @@ def create(resources: Resources, body: object, *, actor: str, demo: bool = False
     if given is None:
         raise Invalid(errors)
     code = given.code or _make_code(promotion.name)
-    listed: list[Any] = given.items  # type: ignore[attr-defined]
+    content = Readable(promotion, given)
     try:
         with writing(resources.engine) as connection:
             now = now_ms(connection)
             if given.draft:
-                errors += guard_items(listed)
+                errors += guard_items(content.items)
             else:
-                facts = product_facts(connection, [item.sku for item in listed], {})
-                plan = Plan(code, given, given.rule, listed, now, facts)  # type: ignore[attr-defined]
-                errors += promotion.guard(plan)
-                errors += offering.taken_ids(connection, code, list(enumerate(listed)))
+                content, problems_of_publishing = _judge(resources, connection, code, content, now)
+                errors += problems_of_publishing
             if errors:
                 raise Invalid(merge(errors))
-            values = to_columns(given)
+            values = to_columns(content.fields)
             connection.execute(
                 insert(campaigns).values(
                     code=code,
@@ -82,9 +71,10 @@ def create(resources: Resources, body: object, *, actor: str, demo: bool = False
                     **values,
                 )
             )
-            add_items(connection, code, list(enumerate(listed)))
+            items = list(enumerate(content.items))
+            listing.add(connection, code, items)
             if not given.draft:
-                put_on_sale(resources, connection, load(connection, code), list(enumerate(listed)))
+                put_on_sale(resources, connection, load(connection, code), items)
             recording.changed(resources, connection, actor, "create", code, None)
     except IntegrityError as error:
         raise Conflict(f"there is already a campaign {code}", code="code_taken", field="code") from error
@@ -103,36 +93,23 @@ def merge(errors: list[FieldError]) -> list[FieldError]:
     return list(told.values())
 
 
-def add_items(connection: Connection, code: str, items: list[tuple[int, Any]]) -> None:
-    """Store items with their positions."""
-    if items:
-        connection.execute(
-            insert(campaign_items),
-            [
-                {
-                    "campaign": code,
-                    "sku": item.sku,
-                    "position": position,
-                    "terms": item_terms(item),
-                    "removed": False,
-                    "returned": 0,
-                    "settled": False,
-                }
-                for position, item in items
-            ],
-        )
+def _judge(
+    resources: Resources, connection: Connection, code: str, content: Readable, now: int
+) -> tuple[Readable, list[FieldError]]:
+    """What is wrong with publishing a campaign, which gets the window of its session."""
+    content, errors = windows.fit(resources, connection, content)
+    plan = plans.draw_up(resources, connection, code, content, now)
+    found = plans.judge(connection, content, plan)
+    if errors:
+        # Its window is missing only because there is no such session.
+        found = [error for error in found if error.field not in ("starts_at", "ends_at")]
+    return content, [*errors, *found]
 
 
 def put_on_sale(resources: Resources, connection: Connection, stored: Stored, items: list[tuple[int, Any]]) -> None:
-    """Write the offers of items and reserve their stock."""
-    offering.open_offers(
-        connection,
-        stored.row,
-        stored.fields(),
-        items,
-        now_ms=stored.now_ms,
-        currency=resources.currency,
-    )
+    """Write the offers of items and reserve their stock, where the gateway sells them."""
+    if stored.readable().promotion.sold_by_gateway:
+        offering.open_offers(connection, stored, items, currency=resources.currency)
 
 
 def read(resources: Resources, code: str, *, languages: str = "") -> Campaign:
@@ -153,46 +130,6 @@ def read(resources: Resources, code: str, *, languages: str = "") -> Campaign:
     return campaign_view(resources, stored, languages=languages, absent=absent)
 
 
-def page(resources: Resources, wanted: CampaignFilter, *, languages: str = "") -> CampaignPage:
-    """A page of campaigns, newest first.
-
-    Raises:
-        Invalid: the cursor is not one of this list.
-    """
-    position = read_cursor(wanted.cursor, int, str)
-    table = campaigns.c
-    statement = (
-        select(campaigns)
-        .where(table.removing.is_(False), table.archived == wanted.archived)
-        .order_by(table.created_at_ms.desc(), table.code.desc())
-        .limit(wanted.limit + 1)
-    )
-    if position is not None:
-        at, code = position
-        statement = statement.where(
-            or_(table.created_at_ms < at, and_(table.created_at_ms == at, table.code < code))
-        )
-    if wanted.type is not None:
-        statement = statement.where(table.type == wanted.type)
-    with reading(resources.engine) as connection:
-        now = now_ms(connection)
-        if wanted.state is not None:
-            statement = statement.where(in_state(wanted.state, now))
-        rows = connection.execute(statement).all()
-        shown, last = split(rows, wanted.limit)
-        items: dict[str, list[dict[str, Any]]] = {row.code: [] for row in shown}
-        for item in connection.execute(
-            select(campaign_items)
-            .where(campaign_items.c.campaign.in_(list(items)), campaign_items.c.removed.is_(False))
-            .order_by(campaign_items.c.campaign, campaign_items.c.position)
-        ):
-            items[item.campaign].append({"sku": item.sku, **item.terms})
-    return CampaignPage(
-        items=[summary_view(resources, row, items[row.code], now, languages) for row in shown],
-        next=write_cursor(last.created_at_ms, last.code) if last is not None else None,
-    )
-
-
 def publish(
     resources: Resources, code: str, *, actor: str, if_match: int | None = None, languages: str = ""
 ) -> Campaign:
@@ -207,16 +144,12 @@ def publish(
             stored = load(connection, code, lock=True)
             check_revision(stored.row, if_match)
             require(stored.state, ("draft",), "be published")
-            fields: Any = stored.fields()
-            facts = product_facts(connection, [item.sku for item in fields.items], {})
-            plan = Plan(code, fields, fields.rule, fields.items, stored.now_ms, facts)
-            items = list(enumerate(fields.items))
-            errors = [*stored.promotion.guard(plan), *offering.taken_ids(connection, code, items)]
+            content, errors = _judge(resources, connection, code, stored.readable(), stored.now_ms)
             if errors:
                 raise Invalid(merge(errors))
             before = campaign_view(resources, stored)
-            bump(connection, stored, draft=False)
-            put_on_sale(resources, connection, load(connection, code), items)
+            bump(connection, stored, draft=False, **to_columns(content.fields))
+            put_on_sale(resources, connection, load(connection, code), list(enumerate(content.items)))
             recording.changed(resources, connection, actor, "publish", code, before)
     except IntegrityError as error:
         raise Conflict("an offer id was taken at this very moment", code="offer_id_taken") from error
@@ -265,6 +198,8 @@ def _switch(
         stored = load(connection, code, lock=True)
         check_revision(stored.row, if_match)
         require(stored.state, LIVE, f"{action}")
+        if action == "resume":
+            stored.readable()
         before = campaign_view(resources, stored)
         values = flags(stored.now_ms)
         if any(getattr(stored.row, name) != value for name, value in values.items()):
@@ -285,16 +220,24 @@ def bump(connection: Connection, stored: Stored, **values: Any) -> None:
 
 
 def copy(resources: Resources, code: str, body: object, *, actor: str, languages: str = "") -> Campaign:
-    """Make a draft like a campaign, without its window and removed items.
+    """Make a draft like a campaign, without its window and removed items, and without what cannot be read.
 
     Raises:
-        NotFound: there is none. Invalid: the input is wrong. Conflict: the new code is taken.
+        NotFound: there is none. Invalid: the input is wrong.
+        Conflict: the new code is taken, or this version does not have the type.
     """
     given = check(CopyInput, body)
     with reading(resources.engine) as connection:
         stored = load(connection, code)
+    said = stored.body()
+    promotion = registry.available().get(stored.row.type)
+    if promotion is None:
+        raise stored.unreadable()
+    if isinstance(stored.content, str):
+        rest, _ = examine(promotion.fields, said)
+        said = {} if rest is None else rest.model_dump(mode="json")
     own = given.model_dump(exclude_none=True)
-    made = {**stored.body(), "starts_at": None, "ends_at": None, **own, "type": stored.row.type, "draft": True}
+    made = {**said, "starts_at": None, "ends_at": None, **own, "type": stored.row.type, "draft": True}
     return create(resources, made, actor=actor, languages=languages)
 
 
@@ -310,8 +253,15 @@ def delete_campaign(resources: Resources, code: str, *, actor: str, if_match: in
         check_revision(stored.row, if_match)
         require(stored.state, ("draft", "not_started", "ended"), "be deleted")
         before = campaign_view(resources, stored)
-        has_orders = connection.execute(select(exists().where(orders.c.campaign == code))).scalar_one()
-        if stored.state == "ended" and has_orders:
+        if stored.row.archived:
+            return Removed(deleted=None, archived=code)
+        if stored.state == "ended" and _has_orders(connection, code):
+            if _has_orders(connection, code, orders.c.status == "pending"):
+                raise Conflict(
+                    "orders of it still wait for payment; archive it when they are paid or over",
+                    code="orders_pending",
+                    state=stored.state,
+                )
             bump(connection, stored, archived=True)
             recording.changed(resources, connection, actor, "archive", code, before)
             return Removed(deleted=None, archived=code)
@@ -334,6 +284,10 @@ def delete_campaign(resources: Resources, code: str, *, actor: str, if_match: in
     with reading(resources.engine) as connection:
         gone = connection.execute(select(func.count()).where(campaigns.c.code == code)).scalar_one() == 0
     return Removed(deleted=code if gone else None, archived=None if gone else code)
+
+
+def _has_orders(connection: Connection, code: str, *which: ColumnElement[bool]) -> bool:
+    return bool(connection.execute(select(exists().where(orders.c.campaign == code, *which))).scalar_one())
 
 
 def remove_offers(resources: Resources, ids: list[str]) -> None:

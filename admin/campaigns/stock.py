@@ -8,6 +8,7 @@ whoever finds it so finishes it.
 from __future__ import annotations
 
 import logging
+import secrets
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +40,40 @@ class Operation:
     sku: str
     delta: int
     path: str
+
+
+class SeedFirst(Exception):
+    """Stock is to change on an offer that Redis has not got yet."""
+
+
+def planned(resources: Resources, stored: Stored, items: list[tuple[int, Any]]) -> list[Operation]:
+    """What brings published items, given with their positions, to the stock they name.
+
+    The operations have ids that no operator can type.
+
+    Raises:
+        SeedFirst: Redis must get an offer before. Conflict: a cut would go below what is held.
+    """
+    operations = []
+    nonce = secrets.token_hex(8)
+    for position, item in items:
+        offer = stored.offers.get(item.sku)
+        if offer is None or item.stock == offer.stock:
+            continue
+        if not offer.seeded:
+            raise SeedFirst
+        if item.stock < offer.stock:
+            found = published.read(resources.redis, offer.id)
+            if found is not None and item.stock < found.held:
+                raise Conflict(
+                    f"shoppers hold {found.held} units of {offer.id}, so its stock cannot go lower",
+                    code="below_held",
+                    field=f"items.{position}.stock",
+                    lowest=found.held,
+                )
+        path = f"items.{position}.stock"
+        operations.append(Operation(f"change {nonce} {offer.id}", item.sku, item.stock - offer.stock, path))
+    return operations
 
 
 def change_stock(resources: Resources, code: str, sku: str, body: object, *, actor: str) -> StockReply:
@@ -74,6 +109,9 @@ def _record(resources: Resources, code: str, operation: Operation, actor: str) -
             if known is not None:
                 _check_same(known, offer, operation)
                 return True
+            if not stored.readable().promotion.sold_by_gateway:
+                text = "products of this type are sold from their own stock: change that of the product"
+                raise Conflict(text, code="no_stock_of_its_own")
             require(stored.state, LIVE, "change its stock")
             if item.removed:
                 raise Conflict(f"{operation.sku} is removed", code="item_removed", sku=operation.sku)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,10 @@ from sqlalchemy import Connection, Row, select
 
 from admin.campaigns.states import State, state_of
 from admin.campaigns.tables import campaign_items, campaigns
-from admin.catalog import service as catalog
-from admin.errors import NotFound, StaleRevision
+from admin.errors import Conflict, NotFound, StaleRevision
+from admin.inputs import examine
 from admin.promotions import registry
-from admin.promotions.model import CampaignFields, ProductFacts, PromotionType
+from admin.promotions.model import CampaignFields, PromotionType
 from gateway.orders.database import now_ms
 from gateway.orders.tables import offers
 
@@ -22,14 +22,35 @@ _COLUMNS = ("starts_at", "ends_at", "priority", "items")
 
 
 @dataclass(frozen=True, slots=True)
+class Readable:
+    """What a campaign says, as its type reads it."""
+
+    promotion: PromotionType
+    fields: CampaignFields
+
+    @property
+    def rule(self) -> Any:
+        """What the campaign does."""
+        return self.fields.rule  # type: ignore[attr-defined]
+
+    @property
+    def items(self) -> list[Any]:
+        """The products on its list, with their terms."""
+        return self.fields.items  # type: ignore[attr-defined, no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
 class Stored:
-    """One campaign at one instant. `offers` has the rows of published items by SKU."""
+    """One campaign at one instant. `offers` has the rows of published items by SKU.
+
+    `content` is what it says or, when this version cannot read that, a text about why not.
+    """
 
     row: Row[Any]
-    promotion: PromotionType
     items: tuple[Row[Any], ...]
     offers: dict[str, Row[Any]]
     now_ms: int
+    content: Readable | str
 
     @property
     def code(self) -> str:
@@ -48,24 +69,32 @@ class Stored:
 
     def body(self) -> dict[str, Any]:
         """The campaign as JSON that could be sent again; a published item has its present stock."""
-        return {
-            **self.row.terms,
-            "starts_at": self.row.starts_at_ms,
-            "ends_at": self.row.ends_at_ms,
-            "priority": self.row.priority,
-            "items": [self.item_body(item) for item in self.listed],
-        }
+        return body_of(self.row, [self.item_body(item) for item in self.listed])
 
     def item_body(self, item: Row[Any]) -> dict[str, Any]:
         """One item as JSON that could be sent again."""
-        body = {"sku": item.sku, **item.terms}
+        body = {**as_object(item.terms), "sku": item.sku}
         if item.sku in self.offers:
             body["stock"] = self.offers[item.sku].stock
         return body
 
-    def fields(self) -> CampaignFields:
-        """The campaign's fields as the type reads them."""
-        return self.promotion.fields.model_validate(self.body())
+    def readable(self) -> Readable:
+        """What it says.
+
+        Raises:
+            Conflict: this version cannot read it.
+        """
+        if isinstance(self.content, Readable):
+            return self.content
+        raise self.unreadable()
+
+    def unreadable(self) -> Conflict:
+        """The refusal to change what cannot be read."""
+        return Conflict(
+            f"{self.content}; it can only be paused, terminated, deleted, or copied without that",
+            code="unreadable",
+            state=self.state,
+        )
 
 
 def load(connection: Connection, code: str, *, lock: bool = False, removing: bool = False) -> Stored:
@@ -82,9 +111,36 @@ def load(connection: Connection, code: str, *, lock: bool = False, removing: boo
         select(campaign_items).where(campaign_items.c.campaign == code).order_by(campaign_items.c.position)
     ).all()
     rows = connection.execute(select(offers).where(offers.c.campaign == code).order_by(offers.c.id)).all()
-    return Stored(
-        row, registry.available()[row.type], tuple(items), {each.sku: each for each in rows}, now_ms(connection)
-    )
+    stored = Stored(row, tuple(items), {each.sku: each for each in rows}, now_ms(connection), "")
+    return Stored(stored.row, stored.items, stored.offers, stored.now_ms, understand(row.type, stored.body()))
+
+
+def understand(type_name: str, body: Mapping[str, Any]) -> Readable | str:
+    """What a stored campaign says, or why this version cannot read it."""
+    promotion = registry.available().get(type_name)
+    if promotion is None:
+        return f"this version has no promotion type {type_name}"
+    fields, problems = examine(promotion.fields, body)
+    if fields is None or problems:
+        told = "; ".join(f"{error.field}: {error.message}" for _, error in problems[:3])
+        return f"this version cannot read what is stored ({told})"
+    return Readable(promotion, fields)
+
+
+def body_of(row: Row[Any], items: list[dict[str, Any]]) -> dict[str, Any]:
+    """A campaign's row with some items as JSON that could be sent again."""
+    return {
+        **as_object(row.terms),
+        "starts_at": row.starts_at_ms,
+        "ends_at": row.ends_at_ms,
+        "priority": row.priority,
+        "items": items,
+    }
+
+
+def as_object(terms: Any) -> dict[str, Any]:
+    """Stored terms. What another version stored may be anything."""
+    return terms if isinstance(terms, dict) else {}
 
 
 def check_revision(row: Row[Any], if_match: int | None) -> None:
@@ -114,18 +170,3 @@ def item_terms(item: Any) -> dict[str, Any]:
     """What is stored of an item besides its SKU."""
     terms: dict[str, Any] = item.model_dump(mode="json", exclude={"sku"})
     return terms
-
-
-def product_facts(
-    connection: Connection, skus: Iterable[str], already_reserved: dict[str, int]
-) -> dict[str, ProductFacts]:
-    """What guards need to know of some products; units this campaign holds already count as free."""
-    return {
-        sku: ProductFacts(
-            price=row.price,
-            free=row.stock - row.reserved + already_reserved.get(sku, 0),
-            gift_only=row.gift_only,
-            on_sale=row.on_sale,
-        )
-        for sku, row in catalog.find(connection, skus).items()
-    }

@@ -39,7 +39,6 @@ def shop(shared_url: str, redis_server: Any, unique: Callable[[str], str]) -> It
 @pytest.mark.parametrize(
     ("about", "expected"),
     [
-        ({"type": "bundle"}, {"type": "type_not_available"}),
         ({"type": "lottery"}, {"type": "unknown_type"}),
         ({"type": 7}, {"type": "not_a_text"}),
         ({"code": "Upper"}, {"code": "bad_form"}),
@@ -69,7 +68,20 @@ def shop(shared_url: str, redis_server: Any, unique: Callable[[str], str]) -> It
         ),
         ({"rule": {}}, {"rule.price": "missing"}),
         ({"rule": {"price": 12900}}, {"rule.price": "not_below_base"}),
-        ({"rule": {"price": 1, "session": "noon"}}, {"rule.session": "session_not_available"}),
+        ({"rule": {"price": 1, "session": "noon"}}, {"rule.session": "not_an_object"}),
+        (
+            {"rule": {"price": 1, "session": {"id": "none", "date": "2026-11-21"}}},
+            {"rule.session.id": "unknown_session"},
+        ),
+        (
+            {"rule": {"price": 1, "session": {"id": "none", "date": "2026-11-31"}}},
+            {"rule.session.date": "bad_date"},
+        ),
+        ({"rule": {"price": 1, "session": {"id": "none", "date": "21.11.26"}}}, {"rule.session.date": "bad_form"}),
+        (
+            {"rule": {"price": 1, "session": {"id": "none", "date": "0001-01-01"}}},
+            {"rule.session.date": "bad_date"},
+        ),
         ({"rule": {"price": 1, "limit_per_shopper": 0}}, {"rule.limit_per_shopper": "too_small"}),
         ({"rule": {"price": 1, "limit_per_shopper": 1001}}, {"rule.limit_per_shopper": "too_large"}),
         ({"rule": {"price": 1, "pay_within_s": 0}}, {"rule.pay_within_s": "too_small"}),

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from admin.errors import FieldError
-from admin.inputs import Money, Stock
+from admin.inputs import Code, Input, Money, Stock, refuse
 from admin.promotions import money
 from admin.promotions.audience import guard_audience
-from admin.promotions.guards import guard_items, guard_window, missing
+from admin.promotions.guards import guard_items, guard_product, guard_window, missing
 from admin.promotions.model import (
     ITEMS_MAX,
     CampaignFields,
@@ -31,13 +32,40 @@ LIMIT_MAX = 1000
 PAY_WITHIN_MAX_S = 30 * 24 * 3600
 
 
+def _day(text: str) -> str:
+    problem = refuse("bad_date", "want a date such as 2026-11-21")
+    try:
+        year = datetime.date.fromisoformat(text).year
+    except ValueError as error:
+        raise problem from error
+    if not 2000 <= year < 2286:
+        raise problem
+    return text
+
+
+class SessionDate(Input):
+    """A session on one date. The campaign's window is its hours on that day."""
+
+    id: Code
+    date: Annotated[
+        str,
+        Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description="YYYY-MM-DD in the shop's zone"),
+        AfterValidator(_day),
+    ]
+
+    @property
+    def day(self) -> datetime.date:
+        """The date on which the session starts."""
+        return datetime.date.fromisoformat(self.date)
+
+
 class SeckillRule(Rule):
     """The terms of every item that has none of its own."""
 
     price: Money | None = Field(default=None, description="per unit; each item may have its own")
     limit_per_shopper: int = Field(default=1, ge=1, le=LIMIT_MAX, description="units")
     pay_within_s: int = Field(default=900, ge=1, le=PAY_WITHIN_MAX_S, description="seconds")
-    session: Any = Field(default=None, description="not available yet")
+    session: SessionDate | None = Field(default=None, description="which session it is; gives the window")
 
 
 class SeckillItem(Item):
@@ -62,8 +90,6 @@ class SeckillCampaign(SeckillFields, NewCampaign):
 
 def _guard(plan: Plan) -> list[FieldError]:
     errors = [*guard_window(plan), *_unsupported(plan), *guard_audience(plan.fields.audience)]
-    if plan.rule.session is not None:
-        errors.append(FieldError("rule.session", "session_not_available", "there are no sessions yet"))
     if not plan.items:
         errors.append(missing("items"))
     errors += guard_items(plan.items)
@@ -82,9 +108,8 @@ def _unsupported(plan: Plan) -> list[FieldError]:
     ]
     if plan.fields.audience.new_customer is not None:
         names.append("audience.new_customer")
-    errors = [
-        FieldError(name, "not_supported_for_seckill", "a seckill campaign cannot have this") for name in names
-    ]
+    text = "the gateway sells without looking at this: leave it out"
+    errors = [FieldError(name, "not_supported_for_seckill", text) for name in names]
     if plan.fields.scope != "items":
         errors.append(FieldError("scope", "not_supported_for_seckill", 'want "items"'))
     return errors
@@ -94,30 +119,26 @@ def _guard_item(plan: Plan, index: int, item: SeckillItem) -> list[FieldError]:
     path = f"items.{index}"
     errors = []
     if re.fullmatch(r"[a-z0-9-]+", item.sku) is None:
-        errors.append(FieldError(f"{path}.sku", "sku_not_sellable", "a seckill SKU has only a-z, 0-9 and hyphens"))
+        text = "a seckill SKU has only a-z, 0-9 and hyphens: use a product with such a SKU"
+        errors.append(FieldError(f"{path}.sku", "sku_not_sellable", text))
     if item.sku in plan.kept:
         return errors
+    errors += guard_product(plan, f"{path}.sku", item.sku)
     product = plan.products.get(item.sku)
     if product is None:
-        return [*errors, FieldError(f"{path}.sku", "unknown_sku", f"there is no product {item.sku}")]
+        return errors
     price = item.price if item.price is not None else plan.rule.price
     if price is not None and price >= product.price:
         where = f"{path}.price" if item.price is not None else "rule.price"
-        errors.append(
-            FieldError(
-                where, "not_below_base", f"{price} is not below the base price of {item.sku}, {product.price}"
-            )
-        )
-    if product.gift_only:
-        errors.append(FieldError(f"{path}.sku", "gift_only", f"{item.sku} is only given as a gift"))
-    if not product.on_sale:
-        errors.append(FieldError(f"{path}.sku", "not_on_sale", f"{item.sku} is not on sale"))
+        text = f"{item.sku} would cost {price}: want less than its base price {product.price}"
+        errors.append(FieldError(where, "not_below_base", text))
     if item.stock is None:
         errors.append(missing(f"{path}.stock"))
     elif item.stock == 0:
         errors.append(FieldError(f"{path}.stock", "too_small", "want at least one unit"))
     elif item.stock > product.free:
-        errors.append(FieldError(f"{path}.stock", "not_enough_stock", f"the product has {product.free} free units"))
+        text = f"the product has {product.free} free units: want at most so many, or raise its stock first"
+        errors.append(FieldError(f"{path}.stock", "not_enough_stock", text))
     return errors
 
 
