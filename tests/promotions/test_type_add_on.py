@@ -8,7 +8,7 @@ import pytest
 
 from admin.promotions import registry
 from admin.promotions.effects import Option
-from tests.promotions.judging import effect, fields_of, labels
+from tests.promotions.evaluating import effect, fields_of, labels
 
 
 def option(sku: str, price: int, limit: int = 1) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from admin.promotions import registry
-from tests.promotions.judging import effect, labels, refusal
+from tests.promotions.evaluating import effect, labels, refusal
 
 
 @pytest.mark.parametrize(("own", "off"), [({}, 3000), ({"price": 8900}, 4000), ({"price": 0}, 12900)])

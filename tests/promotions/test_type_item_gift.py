@@ -6,7 +6,7 @@ import pytest
 
 from admin.promotions import registry
 from admin.promotions.effects import Gift, Grant
-from tests.promotions.judging import effect, fields_of, labels, pieces
+from tests.promotions.evaluating import effect, fields_of, labels, pieces
 
 MUG = {"gifts": [{"sku": "mug", "quantity": 2}]}
 

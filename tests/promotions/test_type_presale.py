@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from admin.promotions.effects import Deposit
-from tests.promotions.judging import effect, labels, refusal
+from tests.promotions.evaluating import effect, labels, refusal
 
 START_MS, END_MS = 1_800_000_000_000, 1_800_000_600_000
 WINDOW = {"balance_starts_at": START_MS, "balance_ends_at": END_MS}

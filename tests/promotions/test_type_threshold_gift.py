@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from admin.promotions import registry
 from admin.promotions.effects import Effect, Gift, Grant
-from tests.promotions.judging import effect, fields_of, labels, pieces
+from tests.promotions.evaluating import effect, fields_of, labels, pieces
 
 SPOON, MUG, BAG = ({"sku": sku, "quantity": 1} for sku in ("spoon", "mug", "bag"))
 TIERS = [{"at": 10000, "gifts": [SPOON]}, {"at": 30000, "gifts": [MUG, SPOON]}]
