@@ -120,7 +120,7 @@ class Endpoint:
     def tag(self) -> str:
         """The first word after the API's root; shoppers' operations are a group of their own."""
         root, word = ("", "/admin/api/") if self.path.startswith("/admin/api/") else ("shop ", "/api/")
-        return root + re.split(r"[/.]", self.path.removeprefix(word))[0]
+        return root + re.split(r"[/.]", self.path.removeprefix(word).removeprefix("/"))[0]
 
     @property
     def public_path(self) -> str:

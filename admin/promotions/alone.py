@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from admin.promotions.add_ons import Added
 from admin.promotions.campaign import Campaign
 from admin.promotions.cart import QUANTITY_MAX, Cart
-from admin.promotions.choosing import Judge
+from admin.promotions.choosing import EXHAUSTED, Judge
 from admin.promotions.effects import Effect, Group, Line
 from admin.promotions.joined import Joined
 from admin.promotions.model import Channel
@@ -53,10 +53,16 @@ class Alone:
         group, effect = self._effect(campaign, product, quantity)
         return Joined(campaign, (1,), group, effect)
 
+    def one(self, campaign: Campaign, product: Product) -> Joined | None:
+        """The same for one unit; None when the campaign leaves it out."""
+        left_out = self.judge.left_out(campaign, _Units(product.sku, 1, product.price), chosen=True)
+        return self.joined(campaign, product) if left_out is None else None
+
     def reach(self, campaign: Campaign, product: Product) -> Joined | None:
         """The smallest number of units that reaches the first step of a campaign; None when no number does.
 
-        More units never lose a step that fewer have reached.
+        Whoever asks and when they ask makes no difference, so that it can be announced. More units never lose a
+        step that fewer have reached.
         """
         found = self.joined(campaign, product)
         if not found.effect.reached:
@@ -71,12 +77,11 @@ class Alone:
                     enough, found = middle, tried
                 else:
                     short = middle
-        if self._pricing.over_limit(found, _NOTHING_ADDED):
+        closed = self.judge.closed(campaign)
+        if (closed is not None and closed.state == EXHAUSTED) or self._pricing.over_limit(found, _NOTHING_ADDED):
             return None
         units = _Units(product.sku, found.group.units, product.price)
-        refusal = self.judge.refusal(campaign, units, chosen=True)
-        # One that is not on yet is announced with what it will cost.
-        return found if refusal is None or refusal.state == "not_running" else None
+        return found if self.judge.left_out(campaign, units, chosen=True) is None else None
 
     def prices(self, products: Iterable[Product]) -> dict[str, int]:
         """What one unit of each product costs: `payable` of `default`, for whole catalogues."""

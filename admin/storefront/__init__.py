@@ -1,1 +1,1 @@
-"""What shoppers see: products, search, landing pages and sessions as JSON."""
+"""What shoppers see of the shop: lists, product pages, campaigns and sessions, at the prices of the engine."""

@@ -201,7 +201,7 @@ class Api:
 
     def send(self, method: str, path: str, *, key: str | None = KEY, **about: Any) -> httpx.Response:
         """One request: to the operators' API, or to the shoppers' when the path says so."""
-        url = path if path.startswith("/api/") else f"/admin/api{path}"
+        url = path if path.startswith(("/api/", "/c/")) else f"/admin/api{path}"
         headers = dict(about.pop("headers", {}))
         if key is not None:
             headers.setdefault("Authorization", f"Bearer {key}")
