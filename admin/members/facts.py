@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import BindParameter, Connection, Row, bindparam, exists, literal, select
 
 from admin.instants import INSTANT_MAX_MS
-from admin.members.service import effective_level
 from admin.members.tables import members
 from admin.promotions.audience import Shopper
 from gateway import tokens
@@ -44,6 +43,12 @@ def facts_of(connection: Connection, shopper: tokens.Shopper | str, now_ms: int,
         birthday=None if claims is None else claims.birthday,
         new_customer=not row.has_paid,
     )
+
+
+def effective_level(row: Row[Any], now_ms: int) -> int:
+    """The level of a record at an instant: a paid membership sets it until its end."""
+    paid = row.paid_until_ms is not None and row.paid_until_ms > now_ms
+    return int(row.paid_level if paid else row.level)
 
 
 def _of_record(row: Row[Any], now_ms: int, zone: ZoneInfo) -> Shopper:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from admin.audit import service as audit
 from admin.errors import Conflict, NotFound, StaleRevision
 from admin.inputs import check
+from admin.members.facts import effective_level
 from admin.members.models import Member, MemberChange, MemberFilter, MemberInput, MemberPage, PaidUntil
 from admin.members.tables import members
 from admin.paging import read_cursor, split, write_cursor
@@ -119,12 +120,6 @@ def columns(fields: Mapping[str, Any]) -> dict[str, Any]:
         paid = values.pop("paid") or {"level": None, "until": None}
         values |= {"paid_level": paid["level"], "paid_until_ms": paid["until"]}
     return values
-
-
-def effective_level(row: Any, now_ms: int) -> int:
-    """The level of a record at an instant."""
-    paid = row.paid_until_ms is not None and row.paid_until_ms > now_ms
-    return int(row.paid_level if paid else row.level)
 
 
 def _row(connection: Connection, shopper: str, *, lock: bool = False) -> Row[Any]:
