@@ -47,37 +47,26 @@ class Redemption:
         if self._refused is not None:
             return self._refused
         assert self._coupon is not None
-        held, most, judged = self._scope(joined, costs)
+        held = self._held
+        for each in joined.values():
+            if each.effect.reached and not each.campaign.coupons_allowed:
+                held = [bears and place not in each.numbers for place, bears in enumerate(held, 1)]
         if True not in held:
             return Redeemed("nothing_in_scope", self._nothing, "nothing_in_scope")
+        amounts = [cost if bears else 0 for cost, bears in zip(costs, held, strict=True)]
+        cost = judged = most = sum(amounts)
+        for each in joined.values():
+            deposit = each.effect.deposit
+            if deposit is not None and held[each.numbers[0] - 1]:
+                # It stands alone, so its only line is all there is. The threshold looks at the pre-sale price, and
+                # the discount comes off what is still to be paid.
+                judged, most = deposit.price, deposit.price - deposit.credit
+                amounts[each.numbers[0] - 1] = most
         missing = self._coupon.fields.threshold - judged
         if missing > 0:
             return Redeemed("threshold_not_met", self._nothing, "spend_more", missing)
-        amounts = [each if bears else 0 for each, bears in zip(most, held, strict=True)]
-        discount = worth(self._coupon, sum(cost for cost, bears in zip(costs, held, strict=True) if bears))
-        return Redeemed("applied", tuple(money.share(min(discount, sum(amounts)), amounts)))
-
-    def _scope(
-        self, joined: Mapping[str, Joined], costs: Sequence[int]
-    ) -> tuple[Sequence[bool], Sequence[int], int]:
-        """Which lines bear the discount, the most that each can, and what they count for the threshold."""
-        held, most = self._held, costs
-        closed = [each for each in joined.values() if each.effect.reached and not each.campaign.coupons_allowed]
-        if closed:
-            held = held.copy()
-            for each in closed:
-                for number in each.numbers:
-                    held[number - 1] = False
-        judged = sum(cost for cost, bears in zip(costs, held, strict=True) if bears)
-        for each in joined.values():
-            deposit = each.effect.deposit
-            if deposit is not None:
-                # It stands alone, so its group is its line. The threshold looks at the pre-sale price, and the
-                # discount comes off what is still to be paid.
-                number = each.numbers[0]
-                most = [*costs[: number - 1], deposit.price - deposit.credit, *costs[number:]]
-                judged += deposit.price - costs[number - 1] if held[number - 1] else 0
-        return held, most, judged
+        discount = min(worth(self._coupon, cost), most)
+        return Redeemed("applied", tuple(money.share(discount, amounts)))
 
 
 def usable(coupon: Coupon | None, world: World) -> tuple[str, str] | None:

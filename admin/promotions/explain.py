@@ -10,6 +10,7 @@ from admin.promotions import choosing, money
 from admin.promotions.campaign import Campaign
 from admin.promotions.choosing import Place, Refusal
 from admin.promotions.effects import Gift, Next
+from admin.promotions.instead import Instead
 from admin.promotions.joined import Joined
 from admin.promotions.pricing import Assignment, Priced
 from admin.promotions.quoting import Quoting
@@ -81,6 +82,7 @@ class Choices:
         self._assignment = assignment
         self._place = place
         self._joined = assignment[place.number - 1]
+        self._instead: Instead | None = None
         self._language = quoting.world.language
 
     def told(self) -> list[dict[str, Any]]:
@@ -117,7 +119,9 @@ class Choices:
         refusal = self._quoting.judge.refusal(campaign, place)
         if refusal is not None:
             return self._refused(campaign, campaign.code, refusal)
-        payable = self._quoting.pricing.payable_instead(self._priced, self._assignment, place.number, campaign)
+        if self._instead is None:
+            self._instead = Instead(self._quoting.pricing, self._priced, self._assignment, place.number)
+        payable = self._instead.payable(campaign)
         if payable is None:
             return self._refused(campaign, campaign.code, choosing.USED_UP)
         if self._quoting.cart.strategy == "best" and not place.asked.pinned:

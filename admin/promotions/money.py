@@ -39,8 +39,9 @@ def share(amount: int, weights: Sequence[int]) -> list[int]:
     shares = [amount * weight // total for weight in weights]
     rest = amount - sum(shares)
     if rest:
-        by_remainder = sorted(range(len(weights)), key=lambda place: -(amount * weights[place] % total))
-        for place in by_remainder[:rest]:
+        remainders = [amount * weight % total for weight in weights]
+        # Sorting keeps the order of what is equal, also in reverse.
+        for place in sorted(range(len(weights)), key=remainders.__getitem__, reverse=True)[:rest]:
             shares[place] += 1
     return shares
 

@@ -47,7 +47,7 @@ class Pricing:
         self._lines = tuple(Line(place.number, place.sku, place.quantity, place.price) for place in places)
         self._joined: dict[tuple[str, tuple[int, ...]], Joined] = {}
         self._stock: dict[str, int] | None = None
-        self._redemption = Redemption(world, places) if cart.coupon is not None else None
+        self.redemption = Redemption(world, places) if cart.coupon is not None else None
 
     def group(self, assignment: Assignment) -> dict[str, Joined]:
         """The groups of an assignment by code, in the order of their first lines."""
@@ -64,7 +64,7 @@ class Pricing:
         key = (campaign.code, numbers)
         found = self._joined.get(key)
         if found is None:
-            group = Group(tuple(self._line(campaign, number) for number in numbers))
+            group = Group(tuple([self._line(campaign, number) for number in numbers]))
             assert campaign.type is not None
             assert campaign.type.evaluate is not None
             effect = campaign.type.evaluate(campaign.rule, group)
@@ -77,8 +77,8 @@ class Pricing:
 
     def _line(self, campaign: Campaign, number: int) -> Line:
         line = self._lines[number - 1]
-        item = campaign.items.get(line.sku)
-        return line if item is None else replace(line, item=item)
+        item = campaign.items.get(line.sku) if campaign.items else None
+        return line if item is None else Line(number, line.sku, line.quantity, line.price, item)
 
     def over_limit(self, joined: Joined, added: Added) -> bool:
         """Whether a group needs more of its campaign than is left. What is not reached needs nothing."""
@@ -132,8 +132,8 @@ class Pricing:
         ]
         redeemed = None
         coupon_discounts: Sequence[int] = (0,) * len(costs)
-        if self._redemption is not None:
-            redeemed = self._redemption.redeem(joined, costs)
+        if self.redemption is not None:
+            redeemed = self.redemption.redeem(joined, costs)
             coupon_discounts = redeemed.shares
             costs = [cost - off for cost, off in zip(costs, coupon_discounts, strict=True)]
         return Priced(
@@ -146,35 +146,6 @@ class Pricing:
             redeemed=redeemed,
             total=sum(costs) + added.payable,
         )
-
-    def payable_instead(
-        self, priced: Priced, assignment: Assignment, number: int, campaign: Campaign
-    ) -> int | None:
-        """What a line would cost if it alone joined another campaign; None when too little is left of that.
-
-        The same as pricing the whole cart again, but only for what changes.
-        """
-        place, settled = self.places[number - 1], assignment[number - 1]
-        joined = dict(priced.joined)
-        there = joined.get(campaign.code)
-        numbers = (number,) if there is None else tuple(sorted((*there.numbers, number)))
-        changed = [self.judge(campaign, numbers)]
-        joined[campaign.code] = changed[0]
-        if settled is not None:
-            others = tuple(each for each in joined.pop(settled.code).numbers if each != number)
-            if others:
-                joined[settled.code] = self.judge(settled, others)
-                changed.append(joined[settled.code])
-        if campaign.code in self.world.left and self.over_limit(changed[0], self.add(joined)):
-            return None
-        cost = place.price * place.quantity - changed[0].share_of(number)
-        if self._redemption is None:
-            return cost
-        costs = [each + off for each, off in zip(priced.payables, priced.coupon_discounts, strict=True)]
-        for group in changed:
-            for each, line, off in zip(group.numbers, group.group.lines, group.shares(), strict=True):
-                costs[each - 1] = line.subtotal - off
-        return cost - self._redemption.redeem(joined, costs).shares[number - 1]
 
 
 def _exceeds(left: Left, joined: Joined, reductions: int) -> bool:
