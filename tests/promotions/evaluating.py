@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from admin.promotions import registry
@@ -53,3 +54,8 @@ def pieces(gifts: Sequence[Gift]) -> dict[str, int]:
     """Gifts as pieces by SKU, in order; each SKU stands there once."""
     assert len({gift.sku for gift in gifts}) == len(gifts)
     return {gift.sku: gift.quantity for gift in gifts}
+
+
+def rounded(amount: int, percent: Decimal) -> int:
+    """What is left of an amount when a percentage is taken off, as decimal arithmetic has it."""
+    return int((Decimal(amount) * (100 - percent) / 100).quantize(Decimal(1), ROUND_HALF_UP))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.promotions.judging import codes, told
+from admin.promotions.model import ProductFacts
+from tests.promotions.judging import PRODUCTS, codes, told
 from tests.promotions.worlds import DAY_MS, NOW_MS
 
 PAIR = [{"sku": "kettle", "quantity": 1}, {"sku": "cup", "quantity": 2}]
@@ -27,6 +29,13 @@ TELLS = re.compile(
 """What a sentence has that says what would be right."""
 
 Expected = dict[str, str]
+
+
+def at_price(price: int) -> ProductFacts:
+    return replace(PRODUCTS["kettle"], price=price)
+
+
+OFF_SALE = replace(PRODUCTS["cup"], price=1, on_sale=False)
 
 
 def check(type_name: str, about: dict[str, Any], expected: Expected) -> None:
@@ -369,6 +378,16 @@ def test_bundle(rule: dict[str, Any], expected: Expected) -> None:
 )
 def test_what_a_bundle_may_list(about: dict[str, Any], expected: Expected) -> None:
     check("bundle", about, expected)
+
+
+@pytest.mark.parametrize("type_name", TYPES)
+@pytest.mark.parametrize(
+    "gone", [{}, {"kettle": at_price(1), "cup": at_price(1)}, {"kettle": at_price(1), "cup": OFF_SALE}]
+)
+def test_what_is_published_already_is_not_judged_by_new_prices(type_name: str, gone: dict[str, Any]) -> None:
+    about = {**GOOD[type_name], **({"rule": {"price": 6000}} if type_name == "item_discount" else {})}
+    assert told(type_name, about, products=gone, kept=("kettle", "cup")) == []
+    assert bool(told(type_name, about, products=gone)) == (type_name in {"item_discount", "bundle"} or not gone)
 
 
 def test_a_set_that_fits_into_no_cart_is_refused() -> None:

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from admin.promotions import money, registry
 from admin.promotions.effects import Next
-from tests.promotions.judging import judge, label
+from tests.promotions import evaluating
 
 SET = {"price": 12999, "components": [{"sku": "kettle", "quantity": 1}, {"sku": "cup", "quantity": 2}]}
 
 
 def bundle(kettles: int, cups: int, *, kettle: int = 9999, cup: int = 2499) -> Any:
-    lines = [("kettle", kettles, kettle), ("cup", cups, cup)]
-    return judge("bundle", SET, *[line for line in lines if line[1]])
+    lines = [("kettle", kettle, kettles), ("cup", cup, cups)]
+    return evaluating.effect("bundle", SET, *[line for line in lines if line[2]])
 
 
 @pytest.mark.parametrize(
@@ -68,13 +68,13 @@ def test_parts_that_got_cheaper_are_not_made_dearer() -> None:
 
 def test_one_product_several_times_is_a_set() -> None:
     rule = {"price": 5000, "components": [{"sku": "cup", "quantity": 3}]}
-    effect = judge("bundle", rule, ("cup", 8, 1999))
+    effect = evaluating.effect("bundle", rule, ("cup", 1999, 8))
     assert (effect.discount, effect.sharing, effect.next) == (1994, (6,), Next(buy_more=1, discount=2991))
 
 
 def test_a_line_that_is_no_part_of_the_set_takes_no_share() -> None:
     promotion = registry.available()["bundle"]
-    effect = judge("bundle", SET, ("lamp", 5, 100), ("kettle", 1, 9999), ("cup", 2, 2499))
+    effect = evaluating.effect("bundle", SET, ("lamp", 100, 5), ("kettle", 9999, 1), ("cup", 2499, 2))
     assert (effect.discount, effect.sharing) == (1998, (0, 1, 2))
     rule = promotion.fields.model_validate({"rule": SET})
     terms: Any = rule
@@ -115,8 +115,8 @@ def test_a_set_costs_its_price_or_less_and_its_units_bear_no_more_than_they_cost
         "price": price,
         "components": [{"sku": f"s{place}", "quantity": needed} for place, (needed, _, _) in enumerate(drawn)],
     }
-    lines = [(f"s{place}", have, each) for place, (_, each, have) in enumerate(drawn)]
-    effect = judge("bundle", rule, *lines)
+    lines = [(f"s{place}", each, have) for place, (_, each, have) in enumerate(drawn)]
+    effect = evaluating.effect("bundle", rule, *lines)
     sets = min(have // needed for needed, _, have in drawn)
     inside = sets * sum(needed * each for needed, each, _ in drawn)
     assert inside - effect.discount == min(inside, sets * price)
@@ -127,11 +127,11 @@ def test_a_set_costs_its_price_or_less_and_its_units_bear_no_more_than_they_cost
         assert all(part <= have for part, (_, _, have) in zip(effect.sharing, drawn, strict=True))
     if effect.next is not None:
         full = [
-            (sku, max(have, needed * (sets + 1)), each)
-            for (sku, have, each), (needed, _, _) in zip(lines, drawn, strict=True)
+            (sku, each, max(have, needed * (sets + 1)))
+            for (sku, each, have), (needed, _, _) in zip(lines, drawn, strict=True)
         ]
-        assert sum(have for _, have, _ in full) - sum(have for _, have, _ in lines) == effect.next.buy_more
-        assert judge("bundle", rule, *full).discount == effect.next.discount
+        assert sum(have for _, _, have in full) - sum(have for _, _, have in lines) == effect.next.buy_more
+        assert evaluating.effect("bundle", rule, *full).discount == effect.next.discount
 
 
 @pytest.mark.parametrize(
@@ -144,4 +144,4 @@ def test_a_set_costs_its_price_or_less_and_its_units_bear_no_more_than_they_cost
     ],
 )
 def test_the_label_tells_the_price(rule: dict[str, Any], english: str, chinese: str) -> None:
-    assert label("bundle", rule) == {"en": english, "zh-Hant": chinese}
+    assert evaluating.labels("bundle", rule) == (english, chinese)

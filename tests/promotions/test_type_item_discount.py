@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from admin.promotions import registry
-from tests.promotions.judging import judge, label, rounded
+from tests.promotions import evaluating
+from tests.promotions.evaluating import rounded
 
 percents = st.integers(1, 9_999).map(lambda hundredths: Decimal(hundredths) / 100)
 
@@ -29,19 +30,19 @@ percents = st.integers(1, 9_999).map(lambda hundredths: Decimal(hundredths) / 10
     ],
 )
 def test_every_unit_is_reduced_alike(rule: dict[str, Any], price: int, off: int) -> None:
-    effect = judge("item_discount", rule, ("kettle", 3, price))
+    effect = evaluating.effect("item_discount", rule, ("kettle", price, 3))
     assert (effect.per_unit, effect.discount, effect.reached, effect.next) == ((off,), 3 * off, True, None)
 
 
 def test_terms_of_a_product_go_before_those_of_the_rule() -> None:
-    own: dict[str, Any] = {
-        "kettle": {},
-        "lamp": {"percent_off": 50},
-        "cup": {"amount_off": 33},
-        "pan": {"price": 9},
-    }
-    lines = [("kettle", 1, 12900), ("lamp", 2, 5901), ("cup", 3, 333), ("pan", 1, 100)]
-    effect = judge("item_discount", {"price": 10000}, *lines, **own)
+    items: list[dict[str, Any]] = [
+        {"sku": "kettle"},
+        {"sku": "lamp", "percent_off": 50},
+        {"sku": "cup", "amount_off": 33},
+        {"sku": "pan", "price": 9},
+    ]
+    lines = [("kettle", 12900, 1), ("lamp", 5901, 2), ("cup", 333, 3), ("pan", 100, 1)]
+    effect = evaluating.effect("item_discount", {"price": 10000}, *lines, items=items)
     assert effect.per_unit == (2900, 2950, 33, 91)
     assert effect.discount == 2900 + 2 * 2950 + 3 * 33 + 91
 
@@ -71,7 +72,7 @@ def test_a_product_that_would_not_get_cheaper_is_left_out(
 @settings(max_examples=80, deadline=None)
 @given(percent=percents, price=st.integers(0, 10**12), quantity=st.integers(1, 9_999))
 def test_a_percentage_is_rounded_half_up_for_each_unit(percent: Decimal, price: int, quantity: int) -> None:
-    effect = judge("item_discount", {"percent_off": float(percent)}, ("kettle", quantity, price))
+    effect = evaluating.effect("item_discount", {"percent_off": float(percent)}, ("kettle", price, quantity))
     assert price * quantity - effect.discount == rounded(price, percent) * quantity
     assert 0 <= effect.discount <= price * quantity
 
@@ -92,4 +93,4 @@ def test_a_percentage_is_rounded_half_up_for_each_unit(percent: Decimal, price: 
 def test_the_label_says_what_all_products_have_in_common(
     rule: dict[str, Any], items: list[dict[str, Any]], english: str, chinese: str
 ) -> None:
-    assert label("item_discount", rule, *items) == {"en": english, "zh-Hant": chinese}
+    assert evaluating.labels("item_discount", rule, items) == (english, chinese)

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from admin.promotions.effects import Next
-from tests.promotions.judging import judge, label, rounded
+from tests.promotions import evaluating
+from tests.promotions.evaluating import rounded
 
 BY_COUNT = {"by": "count", "tiers": [{"at": 2, "percent_off": 30}, {"at": 4, "percent_off": 33.33}]}
 BY_AMOUNT = {"by": "amount", "tiers": [{"at": 10000, "percent_off": 5}, {"at": 30001, "percent_off": 12.5}]}
@@ -29,7 +30,7 @@ BY_AMOUNT = {"by": "amount", "tiers": [{"at": 10000, "percent_off": 5}, {"at": 3
 def test_pieces_count_and_all_of_them_get_cheaper(
     quantity: int, discount: int, tier: int | None, further: Next | None
 ) -> None:
-    effect = judge("threshold_discount", BY_COUNT, ("cup", quantity, 4999))
+    effect = evaluating.effect("threshold_discount", BY_COUNT, ("cup", 4999, quantity))
     assert (effect.discount, effect.tier, effect.reached, effect.next) == (
         discount,
         tier,
@@ -50,7 +51,7 @@ def test_pieces_count_and_all_of_them_get_cheaper(
 def test_spending_counts_and_the_hint_is_for_exactly_the_next_threshold(
     subtotal: int, discount: int, tier: int | None, further: Next | None
 ) -> None:
-    effect = judge("threshold_discount", BY_AMOUNT, ("kettle", 1, subtotal))
+    effect = evaluating.effect("threshold_discount", BY_AMOUNT, ("kettle", subtotal, 1))
     assert (effect.discount, effect.tier, effect.reached, effect.next) == (
         discount,
         tier,
@@ -61,9 +62,9 @@ def test_spending_counts_and_the_hint_is_for_exactly_the_next_threshold(
 
 def test_the_group_is_rounded_once_and_not_line_by_line() -> None:
     # Line by line it would be 3 × 0.50 off; half of 2.97 is 1.485, and 1.49 is left to pay.
-    lines = [("pin", 1, 99), ("nail", 1, 99), ("bolt", 1, 99)]
+    lines = [("pin", 99, 1), ("nail", 99, 1), ("bolt", 99, 1)]
     rule = {"by": "count", "tiers": [{"at": 3, "percent_off": 50}]}
-    assert judge("threshold_discount", rule, *lines).discount == 148
+    assert evaluating.effect("threshold_discount", rule, *lines).discount == 148
 
 
 steps = st.dictionaries(st.integers(1, 10_000), st.integers(1, 9_999), min_size=1, max_size=20)
@@ -80,10 +81,10 @@ def test_the_percentage_is_exact_and_never_more_than_the_group_costs(
 ) -> None:
     percents = sorted(set(drawn.values()))
     tiers = [{"at": at, "percent_off": percent / 100} for at, percent in zip(sorted(drawn), percents, strict=False)]
-    group = [(f"s{number}", quantity, price) for number, (quantity, price) in enumerate(lines)]
+    group = [(f"s{number}", price, quantity) for number, (quantity, price) in enumerate(lines)]
     subtotal = sum(quantity * price for quantity, price in lines)
     have = subtotal if by == "amount" else sum(quantity for quantity, _ in lines)
-    effect = judge("threshold_discount", {"by": by, "tiers": tiers}, *group)
+    effect = evaluating.effect("threshold_discount", {"by": by, "tiers": tiers}, *group)
     reached = [tier for tier in tiers if tier["at"] <= have]
     assert effect.reached == bool(reached)
     assert effect.tier == (len(reached) - 1 if reached else None)
@@ -109,4 +110,4 @@ def test_the_percentage_is_exact_and_never_more_than_the_group_costs(
     ],
 )
 def test_the_label_tells_the_step_or_the_best_one(rule: dict[str, Any], english: str, chinese: str) -> None:
-    assert label("threshold_discount", rule) == {"en": english, "zh-Hant": chinese}
+    assert evaluating.labels("threshold_discount", rule) == (english, chinese)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from admin.promotions.effects import Next
-from tests.promotions.judging import judge, label
+from tests.promotions import evaluating
 
 LADDER = {
     "mode": "tiers",
@@ -34,7 +34,7 @@ amounts = st.integers(1, 10**12)
 def test_the_best_reached_tier_counts_once(
     subtotal: int, discount: int, tier: int | None, further: Next | None
 ) -> None:
-    effect = judge("threshold_reduction", LADDER, ("kettle", 1, subtotal))
+    effect = evaluating.effect("threshold_reduction", LADDER, ("kettle", subtotal, 1))
     assert (effect.discount, effect.tier, effect.reached, effect.next) == (
         discount,
         tier,
@@ -60,7 +60,7 @@ def test_the_best_reached_tier_counts_once(
 def test_every_full_amount_counts_again_up_to_the_cap(
     cap: int | None, subtotal: int, discount: int, further: Next | None
 ) -> None:
-    effect = judge("threshold_reduction", {**EVERY, "cap": cap}, ("kettle", 1, subtotal))
+    effect = evaluating.effect("threshold_reduction", {**EVERY, "cap": cap}, ("kettle", subtotal, 1))
     reached = discount > 0
     assert (effect.discount, effect.tier, effect.reached, effect.next) == (
         discount,
@@ -71,7 +71,7 @@ def test_every_full_amount_counts_again_up_to_the_cap(
 
 
 def test_all_lines_count_together_and_share_by_what_they_cost() -> None:
-    effect = judge("threshold_reduction", LADDER, ("kettle", 2, 4999), ("cup", 1, 2))
+    effect = evaluating.effect("threshold_reduction", LADDER, ("kettle", 4999, 2), ("cup", 2, 1))
     assert (effect.discount, effect.per_unit, effect.sharing) == (1000, None, None)
 
 
@@ -89,7 +89,9 @@ def test_spending_more_never_takes_less_off_nor_more_than_is_spent(
     spend, off, cap = every
     off = min(spend, off)
     for rule in ({"mode": "tiers", "tiers": steps}, {"mode": "every", "spend": spend, "off": off, "cap": cap}):
-        effects = [judge("threshold_reduction", rule, ("kettle", 1, subtotal)) for subtotal in subtotals]
+        effects = [
+            evaluating.effect("threshold_reduction", rule, ("kettle", subtotal, 1)) for subtotal in subtotals
+        ]
         assert all(0 <= each.discount <= subtotal for each, subtotal in zip(effects, subtotals, strict=True))
         discounts = [each.discount for each in effects]
         assert discounts == sorted(discounts)
@@ -98,11 +100,11 @@ def test_spending_more_never_takes_less_off_nor_more_than_is_spent(
                 # The hint keeps its word: that much more, and not a cent less, gives what it says.
                 more = effect.next.spend_more or 0
                 assert (
-                    judge("threshold_reduction", rule, ("kettle", 1, subtotal + more)).discount
+                    evaluating.effect("threshold_reduction", rule, ("kettle", subtotal + more, 1)).discount
                     == effect.next.discount
                 )
                 assert (
-                    judge("threshold_reduction", rule, ("kettle", 1, subtotal + more - 1)).discount
+                    evaluating.effect("threshold_reduction", rule, ("kettle", subtotal + more - 1, 1)).discount
                     == effect.discount
                 )
 
@@ -128,4 +130,4 @@ def test_spending_more_never_takes_less_off_nor_more_than_is_spent(
 def test_the_label_tells_the_step_or_the_best_one(
     rule: dict[str, Any], currency: str, english: str, chinese: str
 ) -> None:
-    assert label("threshold_reduction", rule, currency=currency) == {"en": english, "zh-Hant": chinese}
+    assert evaluating.labels("threshold_reduction", rule, currency=currency) == (english, chinese)
