@@ -139,12 +139,15 @@ class Plan:
 class FormField:
     """One field of a type's form. `path` is its place in the body; texts by language.
 
-    A `table` has `columns`, fields whose paths are relative to a row; `choices` are values with their texts;
-    `shown_if` names a field and the value it must have for this one to be asked.
+    A `session` is asked as a session and a date. A `table` has `columns`, fields whose paths are relative to a
+    row; `choices` are values with their texts; `shown_if` names a field and the value it must have for this one
+    to be asked.
     """
 
     path: str
-    kind: Literal["money", "percent", "multiplier", "count", "choice", "flag", "instant", "product", "table"]
+    kind: Literal[
+        "money", "percent", "multiplier", "count", "choice", "flag", "instant", "product", "session", "table"
+    ]
     title: Mapping[str, str]
     help: Mapping[str, str] = field(default_factory=dict)
     required: bool = False

@@ -60,7 +60,7 @@ RULES: Mapping[str, dict[str, Any]] = {
 }
 _DIRECTIONS = re.compile(
     r"\b(want|give|keep|leave|lower|raise|name|create|move|set|use|add|list|needed|must|should|at most)\b"
-    r"|not permitted|no such date"
+    r"|not permitted|required|no such date"
 )
 """Words of a sentence that says what to do."""
 

@@ -97,8 +97,27 @@ def test_whole_numbers(type_name: str, path: str, codes: tuple[str, ...]) -> Non
         ("group_buy", "items.0.stock", (1,), "unknown_field"),
         ("seckill", "rule.limit_per_shopper", (None, 1.0), "not_an_integer"),
         ("seckill", "items.0.limit_per_shopper", (1,), "unknown_field"),
+        ("seckill", "rule.session", (True, 1, "noon", []), "not_an_object"),
     ],
 )
 def test_other_wrong_values(type_name: str, path: str, values: tuple[Any, ...], code: str) -> None:
     for value in values:
         check(type_name, {path: value}, {path: code})
+
+
+@pytest.mark.parametrize(
+    ("session", "expected"),
+    [
+        ({}, {"id": "missing", "date": "missing"}),
+        ({"id": "noon", "date": "2026-11-21", "hour": 12}, {"hour": "unknown_field"}),
+        ({"id": "n" * 41, "date": "2026-11-21"}, {"id": "too_long"}),
+        ({"id": "Noon", "date": 20261121}, {"id": "bad_form", "date": "not_a_text"}),
+        ({"id": "noon", "date": "2026-02-30"}, {"date": "bad_date"}),
+        ({"id": "noon", "date": "1999-12-31"}, {"date": "bad_date"}),
+        ({"id": "noon", "date": "2026-1-1"}, {"date": "bad_form"}),
+        ({"id": "noon", "date": "2026-11-21T12:00"}, {"date": "bad_form"}),
+        ({"id": "noon", "date": None}, {"date": "not_a_text"}),
+    ],
+)
+def test_sessions(session: dict[str, Any], expected: dict[str, str]) -> None:
+    check("seckill", {"rule.session": session}, {f"rule.session.{name}": code for name, code in expected.items()})

@@ -43,6 +43,7 @@ KINDS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
     "flag": lambda schema: schema.get("type") == "boolean",
     "instant": lambda schema: schema.get("format") == "date-time",
     "product": lambda schema: schema.get("type") == "string" and "pattern" in schema,
+    "session": lambda schema: {"id", "date"} == set(schema.get("properties", ())),
     "table": lambda schema: schema.get("type") == "array",
 }
 

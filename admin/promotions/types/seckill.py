@@ -157,6 +157,8 @@ def _label(rule: SeckillRule, items: Sequence[SeckillItem], currency: str) -> di
     return fitting(labels, words)
 
 
+_PRICE = {"en": "Price", "zh-Hant": "秒殺價"}
+
 PROMOTION = PromotionType(
     name="seckill",
     title={"en": "Flash sale", "zh-Hant": "限時秒殺"},
@@ -176,7 +178,24 @@ PROMOTION = PromotionType(
     coupons_allowed=False,
     raisable=frozenset({"rule.limit_per_shopper"}),
     form=(
-        FormField("rule.price", "money", {"en": "Price", "zh-Hant": "秒殺價"}, required=True),
+        FormField(
+            "rule.session",
+            "session",
+            {"en": "Session", "zh-Hant": "場次"},
+            {
+                "en": "Its hours on one date are the campaign's window; leave it empty to set the window freely.",
+                "zh-Hant": "該場次在指定日期的時段即為活動時間；留空則自訂活動時間。",
+            },
+        ),
+        FormField(
+            "rule.price",
+            "money",
+            _PRICE,
+            {
+                "en": "Per unit, below the base price; may be empty if every product has its own.",
+                "zh-Hant": "每件價格，須低於原價；若各商品皆另訂價格可留空。",
+            },
+        ),
         FormField(
             "rule.limit_per_shopper",
             "count",
@@ -189,6 +208,30 @@ PROMOTION = PromotionType(
             {"en": "Seconds to pay", "zh-Hant": "付款期限（秒）"},
             {"en": "Unpaid orders give their units back.", "zh-Hant": "逾時未付款即釋出商品。"},
         ),
+        FormField(
+            "items",
+            "table",
+            {"en": "Products", "zh-Hant": "商品"},
+            {
+                "en": "A product without a price of its own has the price above.",
+                "zh-Hant": "未另訂價格的商品適用上方的秒殺價。",
+            },
+            required=True,
+            columns=(
+                FormField("sku", "product", {"en": "Product", "zh-Hant": "商品"}, required=True),
+                FormField(
+                    "stock",
+                    "count",
+                    {"en": "Units on sale", "zh-Hant": "秒殺庫存"},
+                    {
+                        "en": "Reserved out of the product's stock; unsold ones go back at the end.",
+                        "zh-Hant": "自商品庫存中預留，未售出者於活動結束後歸還。",
+                    },
+                    required=True,
+                ),
+                FormField("price", "money", _PRICE),
+            ),
+        ),
     ),
     examples=(
         Example(
@@ -198,6 +241,17 @@ PROMOTION = PromotionType(
             prices={"kettle": 12900},
             cart={"kettle": 1},
             expect={"discount": 0, "total": 12900},
+        ),
+        Example(
+            {
+                "en": "The same with a price of its own: each click buys at 49, a cart at base price.",
+                "zh-Hant": "另訂秒殺價亦同：搶購每件 49，購物車仍以原價計算。",
+            },
+            rule={"price": 9900, "limit_per_shopper": 2},
+            items=[{"sku": "kettle", "stock": 10}, {"sku": "lamp", "stock": 5, "price": 4900}],
+            prices={"kettle": 12900, "lamp": 5900},
+            cart={"kettle": 1, "lamp": 2},
+            expect={"discount": 0, "total": 24700, "payables": [12900, 11800]},
         ),
     ),
     body={
