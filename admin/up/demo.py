@@ -20,6 +20,7 @@ from admin.campaigns.tables import campaigns
 from admin.catalog import service as catalog
 from admin.errors import AdminError, NotFound
 from admin.resources import Resources
+from admin.up import demo_promotions
 from gateway import offers
 from gateway.errors import SeckillError
 from gateway.lifeline import die_with_parent
@@ -80,7 +81,7 @@ SALES: dict[str, dict[str, Any]] = {
 
 
 def refresh(resources: Resources) -> None:
-    """Make what is missing of the three sales.
+    """Make what is missing of the three sales, and of the promotions beside them.
 
     Raises:
         AdminError: a service refused, or Redis is away.
@@ -89,7 +90,8 @@ def refresh(resources: Resources) -> None:
         now = now_ms(connection)
         rows = connection.execute(
             select(campaigns)
-            .where(campaigns.c.demo, campaigns.c.archived.is_(False), campaigns.c.removing.is_(False))
+            .where(campaigns.c.demo, campaigns.c.type == "seckill")
+            .where(campaigns.c.archived.is_(False), campaigns.c.removing.is_(False))
             .order_by(campaigns.c.created_at_ms.desc())
         ).all()
     by_state: dict[State, list[Row[Any]]] = {}
@@ -110,6 +112,7 @@ def refresh(resources: Resources) -> None:
             time.sleep(max(0, soon - now_ms(connection)) / 1000)
     for row in ended[ENDED_KEPT:]:
         campaign_service.delete_campaign(resources, row.code, actor=ACTOR)
+    demo_promotions.refresh(resources)
 
 
 def _still_sells(resources: Resources, campaign: Row[Any], now: int) -> bool:
@@ -124,7 +127,7 @@ def _still_sells(resources: Resources, campaign: Row[Any], now: int) -> bool:
 
 def _stock_up(resources: Resources) -> None:
     """Every sale reserves stock, so see that there is always enough."""
-    for sku, about in PRODUCTS.items():
+    for sku, about in {**PRODUCTS, **demo_promotions.PRODUCTS}.items():
         try:
             product = catalog.read(resources, sku)
         except NotFound:

@@ -12,7 +12,7 @@ from admin import migrations
 from admin.campaigns.states import state_of
 from admin.campaigns.tables import campaigns
 from admin.resources import Resources
-from admin.up import demo
+from admin.up import demo, demo_promotions
 from gateway import offers
 from gateway.orders.database import now_ms, reading, writing
 from gateway.settings import Settings
@@ -41,9 +41,18 @@ def by_state(resources: Resources) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     with reading(resources.engine) as connection:
         now = now_ms(connection)
-        for row in connection.execute(select(campaigns).where(campaigns.c.demo, campaigns.c.archived.is_(False))):
+        sales = select(campaigns).where(campaigns.c.demo, campaigns.c.type == "seckill")
+        for row in connection.execute(sales.where(campaigns.c.archived.is_(False))):
             found.setdefault(state_of(row, now), []).append(row.code)
     return found
+
+
+def promotions(resources: Resources) -> dict[str, str]:
+    """Codes of running demo promotions by type."""
+    with reading(resources.engine) as connection:
+        now = now_ms(connection)
+        rows = connection.execute(select(campaigns).where(campaigns.c.demo, campaigns.c.type != "seckill"))
+        return {row.type: row.code for row in rows if state_of(row, now) == "running"}
 
 
 def refresh(resources: Resources) -> dict[str, list[str]]:
@@ -77,6 +86,17 @@ def test_the_first_start_makes_one_sale_of_each_kind(resources: Resources) -> No
 def test_a_start_soon_after_changes_nothing(resources: Resources) -> None:
     found = refresh(resources)
     assert refresh(resources) == found
+
+
+def test_promotions_run_beside_the_sales_and_are_made_again_when_over(resources: Resources) -> None:
+    refresh(resources)
+    found = promotions(resources)
+    assert set(found) == set(demo_promotions.PROMOTIONS)
+    shift(resources, found["bundle"], demo_promotions.LASTS_MS)
+    refresh(resources)
+    again = promotions(resources)
+    assert again["bundle"] != found["bundle"]
+    assert {**again, "bundle": ""} == {**found, "bundle": ""}
 
 
 def test_what_is_over_is_made_again_under_a_new_code(resources: Resources) -> None:
