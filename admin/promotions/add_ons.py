@@ -51,8 +51,8 @@ def add(wanted: Sequence[CartAddOn], effects: Mapping[str, Effect], world: World
         if effect is None:
             why = "not_joined"
         elif option is None:
-            why = "not_an_option" if effect.next is None else "not_reached"
-        elif product is None or not product.on_sale:
+            why = "not_reached" if _offered_later(each, world) else "not_an_option"
+        elif product is None or not product.on_sale or product.gift_only:
             why = "unavailable"
         elif each.quantity > option.limit:
             why = "over_limit"
@@ -68,3 +68,8 @@ def add(wanted: Sequence[CartAddOn], effects: Mapping[str, Effect], world: World
             continue
         left_off.append((each.sku, each.campaign, why))
     return Added(tuple(entries), tuple(left_off), reductions)
+
+
+def _offered_later(wanted: CartAddOn, world: World) -> bool:
+    campaign = world.index.get(wanted.campaign)
+    return campaign is not None and campaign.type is not None and wanted.sku in campaign.type.named(campaign.rule)

@@ -75,7 +75,7 @@ class Campaign:
 
 def read_campaign(code: str, body: Mapping[str, Any], currency: str) -> Campaign:
     """A campaign from what was recorded of it (`admin/changes.py`). Never raises: what cannot be read is broken."""
-    promotion = registry.available().get(body.get("type", ""))
+    promotion = registry.available().get(str(body.get("type")))
     if promotion is None:
         return _broken(code, body, None, f"this version has no promotion type {body.get('type')}")
     terms = {name: value for name, value in body.items() if name not in _FLAGS}
@@ -86,7 +86,7 @@ def read_campaign(code: str, body: Mapping[str, Any], currency: str) -> Campaign
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         return _broken(code, body, promotion, f"{where}: {first['msg']}")
-    except (TypeError, ValueError, KeyError, ArithmeticError) as error:
+    except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
         return _broken(code, body, promotion, repr(error))
     allowed = fields.coupons_allowed
     return Campaign(
@@ -131,14 +131,16 @@ def _whole(value: Any) -> int:
 
 
 def _broken(code: str, body: Mapping[str, Any], promotion: PromotionType | None, why: str) -> Campaign:
-    items = body.get("items")
+    items, categories = body.get("items"), body.get("categories")
     listed = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
     return Campaign(
         **_common(code, body),
         type=promotion,
         rule=None,
         items={item["sku"]: None for item in listed if isinstance(item.get("sku"), str)},
-        categories=frozenset(body.get("categories") or ()),
+        categories=frozenset(each for each in categories if isinstance(each, str))
+        if isinstance(categories, list)
+        else frozenset(),
         exclude=frozenset(),
         channels=frozenset(),
         stores=frozenset(),

@@ -51,7 +51,7 @@ def _line(quoting: Quoting, priced: Priced, assignment: Assignment, place: Place
         "quantity": place.quantity,
         "unit_price": place.price,
         "subtotal": place.price * place.quantity if counts else 0,
-        "campaign": campaign.code if campaign is not None else None,
+        "campaign": _choice_of(campaign, place),
         "discount": priced.discounts[position],
         "coupon_discount": priced.coupon_discounts[position],
         "payable": priced.payables[position],
@@ -59,6 +59,13 @@ def _line(quoting: Quoting, priced: Priced, assignment: Assignment, place: Place
         "state": place.state,
         "choices": Choices(quoting, priced, assignment, place).told(),
     }
+
+
+def _choice_of(campaign: Campaign | None, place: Place) -> str | None:
+    if place.state == "unselected":
+        # It joins nothing, but is chosen again some day.
+        return place.asked.campaign
+    return campaign.code if campaign is not None else None
 
 
 def _unit_payables(priced: Priced, campaign: Campaign | None, place: Place) -> list[int]:
@@ -189,18 +196,32 @@ def _gifts(priced: Priced, first: int) -> list[dict[str, Any]]:
 
 
 def _left_off(quoting: Quoting, priced: Priced) -> list[dict[str, Any]]:
-    language = quoting.world.language
     gifts = [(sku, code, why) for code, given in priced.gifts.items() for sku, why in given.left_off]
     gone = [
-        (sku, code, "not_joined" if code not in priced.joined else "not_reached")
+        (sku, code, _why_no_gift(priced.joined.get(code)))
         for code, picks in quoting.cart.gifts.items()
         if code not in priced.gifts
         for sku in dict.fromkeys(picks)
     ]
     return [
-        {"sku": sku, "campaign": code, "reason": reason(why, language)}
+        {"sku": sku, "campaign": code, "reason": reason(_cause(quoting, code, why), quoting.world.language)}
         for sku, code, why in (*priced.added.left_off, *gifts, *gone)
     ]
+
+
+def _why_no_gift(joined: Joined | None) -> str:
+    if joined is None:
+        return "not_joined"
+    return "not_an_option" if joined.effect.reached else "not_reached"
+
+
+def _cause(quoting: Quoting, code: str, why: str) -> str:
+    """Why no line joined a campaign, where it is the same for all lines and this reader may know it."""
+    campaign = quoting.world.index.get(code)
+    if why != "not_joined" or campaign is None or not quoting.judge.visible(campaign):
+        return why
+    closed = quoting.judge.closed(campaign)
+    return why if closed is None else closed.reason
 
 
 def _group(joined: Joined) -> dict[str, Any]:

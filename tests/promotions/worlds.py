@@ -140,8 +140,8 @@ def check(reply: Mapping[str, Any]) -> None:
         assert all(0 <= each <= line["unit_price"] for each in line["unit_payables"]), line
         counts = line["state"] in {"ok", "short_stock"}
         assert len(line["unit_payables"]) == (line["quantity"] if counts else 0)
-        assert counts or (line["payable"], line["campaign"]) == (0, None), line
-        if line["campaign"] is not None:
+        assert counts or line["payable"] == line["subtotal"] == 0, line
+        if counts and line["campaign"] is not None:
             shared[line["campaign"]] = shared.get(line["campaign"], 0) + line["discount"]
     assert shared == {group["campaign"]: group["discount"] for group in reply["groups"]}
     assert reply["subtotal"] == sum(line["subtotal"] for line in lines)
