@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -83,8 +84,11 @@ def create(resources: Resources, body: object, *, actor: str, demo: bool = False
 
 
 def merge(errors: list[FieldError]) -> list[FieldError]:
-    """Without the complaint that a field is missing when it is there and wrong; each field and code once."""
-    wrong = {error.field for error in errors if error.code != "missing"}
+    """Each problem once, and no field told missing when it, or a part of it, is there and wrong."""
+    wrong: set[str] = set()
+    for error in errors:
+        if error.code != "missing":
+            wrong.update(accumulate(error.field.split("."), "{}.{}".format))
     told: dict[tuple[str, str, str], FieldError] = {}
     for error in errors:
         if error.code == "missing" and error.field in wrong:

@@ -148,6 +148,15 @@ def test_a_rule_that_is_no_object(type_name: str, given: Any, expected: Expected
         ({"rule": {"percent_off": None, "amount_off": None, "price": None}}, {"rule": "missing"}),
         ({"rule": {}, "items": [{"sku": "kettle", "price": 100}, {"sku": "lamp"}]}, {"rule": "missing"}),
         ({"rule": {}, "scope": "all", "items": []}, {"rule": "missing"}),
+        ({"rule": {"amount_off": 0}}, {"rule.amount_off": "too_small"}),
+        ({"rule": {"percent_off": 0}}, {"rule.percent_off": "not_a_percent"}),
+        ({"rule": {"percent_off": 33.333}}, {"rule.percent_off": "too_many_decimals"}),
+        ({"rule": {"price": HUGE}}, {"rule.price": "too_large"}),
+        ({"rule": {"price": -1, "percent_off": 10}}, {"rule.price": "too_small"}),
+        (
+            {"rule": {}, "items": [{"sku": "kettle", "price": -1}]},
+            {"items.0.price": "too_small", "rule": "missing"},
+        ),
         ({"rule": {"percent_off": 15, "price": 100}}, {"rule.price": "one_way_only"}),
         (
             {"rule": {"percent_off": 15, "amount_off": 1, "price": 100}},
