@@ -52,8 +52,8 @@ def create(resources: Resources, body: object, *, actor: str, demo: bool = False
             if given.draft:
                 errors += guard_items(content.items)
             else:
-                content, problems_of_publishing = _judge(resources, connection, code, content, now)
-                errors += problems_of_publishing
+                content, broken = judge_publishing(resources, connection, code, content, now)
+                errors += broken
             if errors:
                 raise Invalid(merge(errors))
             values = to_columns(content.fields)
@@ -97,7 +97,7 @@ def merge(errors: list[FieldError]) -> list[FieldError]:
     return list(told.values())
 
 
-def _judge(
+def judge_publishing(
     resources: Resources, connection: Connection, code: str, content: Readable, now: int
 ) -> tuple[Readable, list[FieldError]]:
     """What is wrong with publishing a campaign, which gets the window of its session."""
@@ -148,7 +148,7 @@ def publish(
             stored = load(connection, code, lock=True)
             check_revision(stored.row, if_match)
             require(stored.state, ("draft",), "be published")
-            content, errors = _judge(resources, connection, code, stored.readable(), stored.now_ms)
+            content, errors = judge_publishing(resources, connection, code, stored.readable(), stored.now_ms)
             if errors:
                 raise Invalid(merge(errors))
             before = campaign_view(resources, stored)
