@@ -61,6 +61,10 @@ class Rounds(ABC):
             self._thread.join()
             self._thread = None
 
+    def progress(self) -> None:
+        """Say in the middle of a long round that it is getting on."""
+        self._finished_at = time.monotonic()
+
     def complaints(self) -> list[str]:
         """Why it cannot keep up, if it cannot."""
         idle_s = time.monotonic() - self._finished_at

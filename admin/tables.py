@@ -12,6 +12,7 @@ from admin.payments.tables import payment_callbacks, payments, refunds
 from admin.quotes.tables import quotes
 from admin.reminders.tables import notices, reminders
 from admin.sessions.tables import sessions
+from admin.sheets.tables import imports
 from gateway.orders.tables import metadata
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "change_counter",
     "changes",
     "coupons",
+    "imports",
     "members",
     "metadata",
     "notices",

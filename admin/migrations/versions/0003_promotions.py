@@ -19,6 +19,7 @@ def upgrade() -> None:
     _people()
     _coupons()
     _quotes()
+    _imports()
     op.add_column("campaigns", sa.Column("summary", sa.JSON(none_as_null=True), nullable=True))
     _note_campaigns()
 
@@ -112,6 +113,38 @@ def _quotes() -> None:
         sa.PrimaryKeyConstraint("token", name=op.f("pk_quotes")),
     )
     op.create_index("ix_quotes_created", "quotes", ["created_at_ms"], unique=False)
+    op.create_index(
+        "ix_quotes_nobodys",
+        "quotes",
+        ["created_at_ms"],
+        unique=False,
+        sqlite_where=sa.text("shopper IS NULL"),
+        postgresql_where=sa.text("shopper IS NULL"),
+    )
+
+
+def _imports() -> None:
+    op.create_table(
+        "imports",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("sheet", sa.String(length=16), nullable=False),
+        sa.Column("actor", sa.String(length=80), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("dry_run", sa.Boolean(), nullable=False),
+        sa.Column("partial", sa.Boolean(), nullable=False),
+        sa.Column("rows_total", sa.Integer(), nullable=False),
+        sa.Column("rows_done", sa.Integer(), nullable=False),
+        sa.Column("made", sa.Integer(), nullable=False),
+        sa.Column("changed", sa.Integer(), nullable=False),
+        sa.Column("unchanged", sa.Integer(), nullable=False),
+        sa.Column("error_count", sa.Integer(), nullable=False),
+        sa.Column("errors", sa.JSON(), nullable=False),
+        sa.Column("problem", sa.String(length=500), nullable=True),
+        sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_imports")),
+    )
+    op.create_index("ix_imports_created", "imports", ["created_at_ms", "id"], unique=False)
 
 
 def _stamps() -> list[sa.Column[Any]]:
