@@ -1,0 +1,214 @@
+"""The least score of every rest of lines, campaign after campaign: exact where campaigns only add up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from admin.promotions.campaign import Campaign
+from admin.promotions.pricing import Assignment
+from admin.promotions.searching.board import JUDGED, Board
+from admin.promotions.searching.stakes import Gifts, Row, Stake
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """What a free line may do by itself: score, change of what the coupon's lines cost, the campaign."""
+
+    score: int
+    bearing: int
+    campaign: Campaign | None
+
+
+class Alone:
+    """What each free line does unless it joins a campaign that other lines join too.
+
+    Of each line the option with the least score comes first, and then those that another total may make worth it.
+    """
+
+    def __init__(self, board: Board, gifts: Gifts, rows: dict[int, list[tuple[Campaign | None, Row]]]) -> None:
+        self.options: dict[int, list[Option]] = {}
+        self.gifts = 0
+        """The most that gifts of lines alone can be worth."""
+        for place in board.places:
+            weights = board.weights[place]
+            options = []
+            dearest = 0
+            for campaign, (cost, bearing, grants) in rows[place]:
+                code = None if campaign is None else campaign.code
+                value = gifts.value(code, grants) if code is not None and grants else 0
+                dearest = max(value, dearest)
+                options.append(Option(board.pack(cost, value, weights[code]), bearing, campaign))
+            self.gifts += dearest
+            options.sort(key=lambda each: each.score)
+            if gifts.sure:
+                options = _undominated(options) if board.coupon is not None else options[:1]
+            self.options[place] = options
+
+
+def _undominated(options: Sequence[Option]) -> list[Option]:
+    """Those, in order of score, for which the coupon's lines cost more than for any before."""
+    kept: list[Option] = []
+    for each in options:
+        if not kept or each.bearing > kept[-1].bearing:
+            kept.append(each)
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One campaign in the order of the search.
+
+    `scores` and `bearings` are what its sets change compared with lines that stay alone at their best; `alive`
+    are the lines that this campaign or a later one may take, `touched` those of them that an earlier one may have.
+    """
+
+    stake: Stake
+    mask: int
+    alive: int
+    touched: int
+    scores: dict[int, int]
+    bearings: dict[int, int]
+    gifts: int
+    """The most that its gifts can be worth."""
+
+
+def arrange(stakes: Sequence[Stake]) -> tuple[list[Stake], int]:
+    """An order of campaigns that keeps few lines open at a time, and the steps its tables take."""
+    waiting = list(stakes)
+    ordered: list[Stake] = []
+    steps = sum(JUDGED << len(stake.places) for stake in stakes)
+    done = 0
+    while waiting:
+        best = min(waiting, key=lambda stake: (_states(stake, waiting, done), -len(stake.places)))
+        steps += _states(best, waiting, done)
+        waiting.remove(best)
+        ordered.append(best)
+        done |= best.mask
+    return ordered, steps
+
+
+def _states(stake: Stake, waiting: Sequence[Stake], done: int) -> int:
+    """Pairs of a rest of lines and a set that the campaign takes of it."""
+    alive = 0
+    for each in waiting:
+        alive |= each.mask
+    touched = alive & done
+    both = (touched & stake.mask).bit_count()
+    result: int = 3**both << ((touched & ~stake.mask).bit_count() + (stake.mask & ~touched).bit_count())
+    return result
+
+
+def lay(board: Board, ordered: Sequence[Stake], alone: Alone, gifts: Gifts) -> list[Level]:
+    """The levels of an order of campaigns whose rows are known."""
+    levels: list[Level] = []
+    alive = 0
+    for number in range(len(ordered) - 1, -1, -1):
+        stake = ordered[number]
+        alive |= stake.mask
+        done = 0
+        for each in ordered[:number]:
+            done |= each.mask
+        levels.append(Level(stake, stake.mask, alive, alive & done, *_sets(board, stake, alone, gifts)))
+    return levels[::-1]
+
+
+def _sets(board: Board, stake: Stake, alone: Alone, gifts: Gifts) -> tuple[dict[int, int], dict[int, int], int]:
+    """Of every set: its score and what it changes for the coupon, and the most that any set's gifts are worth."""
+    code = stake.campaign.code
+    instead = {0: 0}
+    spared = {0: 0}
+    for place in stake.places:
+        bit = board.bits[place]
+        options = alone.options[place]
+        more = board.weights[place][code] - options[0].score
+        # While a line is open, the coupon may hope for the dearest that it can do alone.
+        less = max(option.bearing for option in options)
+        instead |= {mask | bit: score + more for mask, score in instead.items()}
+        spared |= {mask | bit: bearing - less for mask, bearing in spared.items()}
+    scores = {}
+    bearings = {}
+    most = 0
+    for mask, extra in instead.items():
+        row = stake.rows[mask]
+        if row is None:
+            scores[mask] = board.impossible
+            bearings[mask] = 0
+            continue
+        cost, bearing, grants = row
+        value = gifts.value(code, grants) if grants else 0
+        most = max(most, value)
+        scores[mask] = board.pack(cost, value, extra)
+        bearings[mask] = bearing + spared[mask]
+    return scores, bearings, most
+
+
+def subsets(mask: int) -> Iterator[int]:
+    """All subsets of a set, the set first and nothing last."""
+    part = mask
+    while part:
+        yield part
+        part = (part - 1) & mask
+    yield 0
+
+
+def least(board: Board, levels: Sequence[Level]) -> list[dict[int, int]]:
+    """By level and rest of open lines: the least score of this campaign and all later ones.
+
+    Raises:
+        Spent: no step is left.
+    """
+    following: dict[int, int] = {0: 0}
+    alive = 0
+    tables = [following]
+    for level in reversed(levels):
+        scores, impossible = level.scores, board.impossible
+        table = {}
+        for taken in subsets(level.touched):
+            rest = level.alive ^ taken
+            within = rest & level.mask
+            board.spend(1 << within.bit_count())
+            best = impossible
+            part = within
+            while True:
+                score = scores[part] + following[(rest ^ part) & alive]
+                best = min(score, best)
+                if not part:
+                    break
+                part = (part - 1) & within
+            table[rest] = best
+        tables.append(table)
+        following, alive = table, level.alive
+    return tables[::-1]
+
+
+def retrace(levels: Sequence[Level], tables: Sequence[dict[int, int]]) -> list[int]:
+    """The set that each campaign takes in the assignment with the least score."""
+    taken = []
+    rest = levels[0].alive if levels else 0
+    for number, level in enumerate(levels):
+        alive = levels[number + 1].alive if number + 1 < len(levels) else 0
+        following = tables[number + 1]
+        wanted = tables[number][rest]
+        part = next(
+            part
+            for part in subsets(rest & level.mask)
+            if level.scores[part] + following[(rest ^ part) & alive] == wanted
+        )
+        taken.append(part)
+        rest = (rest ^ part) & alive
+    return taken
+
+
+def assigned(
+    board: Board, levels: Sequence[Level], taken: Sequence[int], alone: Alone, picked: Mapping[int, int]
+) -> Assignment:
+    """An assignment: what each level takes, and which option each other line picked, the first if none."""
+    found = list(board.default)
+    for place in board.places:
+        found[place] = alone.options[place][picked.get(place, 0)].campaign
+    for level, part in zip(levels, taken, strict=True):
+        for place in level.stake.places:
+            if board.bits[place] & part:
+                found[place] = level.stake.campaign
+    return tuple(found)
