@@ -189,7 +189,15 @@ def _merge(stored: Stored, patch: dict[str, Any]) -> tuple[dict[str, Any], list[
         if "session" in patch["rule"] and patch["rule"]["session"] != body["rule"].get("session"):
             # Another session gives another window.
             merged |= {name: patch.get(name) for name in ("starts_at", "ends_at")}
+        if "items" not in patch and _taken_from_rule(stored.readable(), body["rule"]):
+            del merged["items"]
     return merged, errors
+
+
+def _taken_from_rule(content: Readable, rule: dict[str, Any]) -> bool:
+    """Whether the type reads its items off the rule when none are listed, and has done so."""
+    read: Any = content.promotion.fields.model_validate({"rule": rule})
+    return bool(read.items) and read.items == content.items
 
 
 def _change_draft(connection: Connection, stored: Stored, new: Readable, errors: list[FieldError]) -> None:

@@ -112,7 +112,7 @@ def refresh(connection: Connection, stored: Stored, *, currency: str) -> None:
         if offer is None:
             continue
         wanted: dict[str, Any] = {"state": _state(stored.row, removed=row.removed)}
-        item = _read_item(stored, row)
+        item = _priced_item(stored, row)
         if isinstance(stored.content, Readable) and item is not None:
             wanted = _terms(stored.row, stored.content, item, removed=row.removed)
             if row.sku in products:
@@ -126,11 +126,12 @@ def refresh(connection: Connection, stored: Stored, *, currency: str) -> None:
             moving.follow(connection, offer.id, changed["starts_at_ms"])
 
 
-def _read_item(stored: Stored, row: Row[Any]) -> Any:
+def _priced_item(stored: Stored, row: Row[Any]) -> Any:
+    """An item as its type reads it; None when it cannot be read, or has no price."""
     if isinstance(stored.content, str):
         return None
     item, problems = examine(stored.content.promotion.item, stored.item_body(row))
-    return None if problems else item
+    return None if problems or price_of(stored.content, item) is None else item
 
 
 def _state(campaign: Row[Any], *, removed: bool) -> str:
