@@ -12,7 +12,7 @@ from tests.promotions.judging import codes, told
 from tests.promotions.worlds import NOW_MS
 
 STARTS_MS, ENDS_MS = NOW_MS + 1_000, NOW_MS + 2_000
-BALANCE_MS = NOW_MS + 3_000
+BALANCE_MS = ENDS_MS
 LEAVE_OUT: Any = object()
 
 

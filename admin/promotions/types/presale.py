@@ -89,7 +89,7 @@ def parts_of(rule: PresaleRule, item: PresaleItem | None, base: int) -> Parts:
     deposit = terms.deposit
     if deposit is None:
         deposit = money.half_up(price, terms.deposit_percent or 0)
-    hundredths = rule.multiplier if rule.mode == "leverage" and rule.multiplier is not None else _ONCE
+    hundredths = rule.multiplier or _ONCE
     # Half up to a whole minor unit: hundredths of a multiplier are hundreds of basis points.
     return Parts(price, deposit, money.half_up(deposit, hundredths * (money.WHOLE // _ONCE)))
 
