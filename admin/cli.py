@@ -23,7 +23,7 @@ EXIT_OPERATOR = 2
 """The operator can put it right: a setting, a port, a folder, a missing program."""
 
 EXIT_BROKEN = 1
-"""`reconcile` found a broken invariant, or could not repair it."""
+"""`reconcile` found a broken invariant, or could not repair it; rows of an import have errors; a replayed quote is not what was answered."""
 
 EXIT_INTERRUPTED = 130
 
@@ -67,10 +67,19 @@ def _parser() -> argparse.ArgumentParser:
     erase = _command(commands, "erase", _erase, "erase a shopper's personal data; orders stay under a pseudonym")
     erase.add_argument("--shopper", required=True, metavar="ID", help="shopper id, as in the token's sub")
 
+    importing = _command(commands, "import", _import, "make and change products, categories or members from CSV")
+    importing.add_argument("sheet", choices=("products", "categories", "members"), help="what the rows are")
+    importing.add_argument("file", metavar="FILE", type=Path, help="CSV in UTF-8; the first row names the columns")
+    importing.add_argument("--dry-run", action="store_true", help="judge everything, store nothing")
+    importing.add_argument("--partial", action="store_true", help="store good rows though others have errors")
+
     reconcile = _command(commands, "reconcile", _reconcile, "hold Redis, streams and ledger against each other")
     reconcile.add_argument("--offer", metavar="ID", help="only this offer")
     reconcile.add_argument("--repair", action="store_true", help="put right what has one right answer")
     reconcile.add_argument("--json", action="store_true", help="one JSON document instead of lines")
+
+    quote = _command(commands, "quote", _quote, "compute a stored quote again; prints the very bytes of its reply")
+    quote.add_argument("--replay", required=True, metavar="TOKEN", help="the quote's token")
 
     _command(commands, "migrate", _migrate, "bring the database to the newest schema")
     return parser
@@ -149,6 +158,15 @@ def _erase(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _import(chosen: argparse.Namespace) -> int:
+    from admin.sheets import command
+
+    settings = Settings.from_env()
+    text, good = command.run(settings, chosen.sheet, chosen.file, dry_run=chosen.dry_run, partial=chosen.partial)
+    print(text)
+    return 0 if good else EXIT_BROKEN
+
+
 def _migrate(_chosen: argparse.Namespace) -> int:
     from alembic.util import CommandError
     from sqlalchemy.exc import SQLAlchemyError
@@ -173,6 +191,20 @@ def _reconcile(chosen: argparse.Namespace) -> int:
     text, sound = command.run(settings, offer=chosen.offer, repairing=chosen.repair, json=chosen.json)
     print(text)
     return 0 if sound else EXIT_BROKEN
+
+
+def _quote(chosen: argparse.Namespace) -> int:
+    from admin.quotes import replaying
+
+    try:
+        reply = replaying.run(Settings.from_env(), chosen.replay)
+    except replaying.QuoteDiffers as error:
+        print(f"seckill: {error}", file=sys.stderr)
+        return EXIT_BROKEN
+    # The reply's bytes and nothing else.
+    sys.stdout.buffer.write(reply)
+    sys.stdout.buffer.flush()
+    return 0
 
 
 def _port(text: str) -> int:
