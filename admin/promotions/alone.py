@@ -58,6 +58,16 @@ class Alone:
         left_out = self.judge.left_out(campaign, _Units(product.sku, 1, product.price), chosen=True)
         return self.joined(campaign, product) if left_out is None else None
 
+    def price_in(self, campaign: Campaign, product: Product) -> int | None:
+        """What one unit costs in a campaign that holds the product; None when that leaves it out."""
+        assert campaign.type is not None
+        if campaign.type.sold_by_gateway:
+            own = campaign.items[product.sku].price
+            price: int | None = own if own is not None else campaign.rule.price
+            return price
+        joined = self.one(campaign, product)
+        return payable(product, joined) if joined is not None else None
+
     def reach(self, campaign: Campaign, product: Product) -> Joined | None:
         """The smallest number of units that reaches the first step of a campaign; None when no number does.
 

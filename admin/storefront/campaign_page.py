@@ -17,7 +17,7 @@ from admin.quotes.book import Listing
 from admin.storefront.lists import select_page
 from admin.storefront.models import CampaignGood, CampaignGoodsFilter, ShopCampaign
 from admin.storefront.searching import Reach
-from admin.storefront.views import price_in, product_view
+from admin.storefront.views import product_view
 from admin.storefront.visit import Visit
 from gateway.orders.database import reading
 
@@ -116,4 +116,4 @@ def _why_closed(visit: Visit, campaign: Campaign) -> str | None:
 
 
 def _price(visit: Visit, campaign: Campaign, listing: Listing, state: State) -> int | None:
-    return None if state == "ended" else price_in(visit, campaign, listing.product)
+    return None if state == "ended" else visit.alone.price_in(campaign, listing.product)

@@ -12,7 +12,6 @@ from admin.sessions.occurrence import occurrence
 from admin.sessions.tables import sessions
 from admin.storefront.campaign_page import state_of
 from admin.storefront.models import SessionDay, SessionDays, SessionOffer
-from admin.storefront.views import price_in
 from admin.storefront.visit import Visit
 from gateway.orders.database import reading
 
@@ -70,7 +69,7 @@ def _by_session(visit: Visit) -> dict[tuple[str, str], list[Campaign]]:
 def _offers(visit: Visit, campaign: Campaign) -> Iterator[SessionOffer]:
     for sku in campaign.items:
         listing = visit.listing(sku)
-        price = None if listing is None else price_in(visit, campaign, listing.product)
+        price = None if listing is None else visit.alone.price_in(campaign, listing.product)
         if listing is not None and price is not None:
             yield SessionOffer(
                 offer=f"{campaign.code}-{sku}",

@@ -44,7 +44,7 @@ def _buttons(visit: Visit, product: Product) -> Iterator[ShopButton]:
 
 
 def _button(visit: Visit, campaign: Campaign, product: Product) -> ShopButton | None:
-    price = price_in(visit, campaign, product)
+    price = visit.alone.price_in(campaign, product)
     if price is None:
         return None
     deposit = None
@@ -62,16 +62,6 @@ def _button(visit: Visit, campaign: Campaign, product: Product) -> ShopButton | 
         offer=f"{campaign.code}-{product.sku}" if sold_by_gateway(campaign) else None,
         deposit=deposit,
     )
-
-
-def price_in(visit: Visit, campaign: Campaign, product: Product) -> int | None:
-    """What one unit costs in a campaign that holds the product, whoever may join it; None when it is left out."""
-    if sold_by_gateway(campaign):
-        own = campaign.items[product.sku].price
-        price: int | None = own if own is not None else campaign.rule.price
-        return price
-    joined = visit.alone.one(campaign, product)
-    return payable(product, joined) if joined is not None else None
 
 
 def sold_by_gateway(campaign: Campaign) -> bool:
