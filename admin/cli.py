@@ -23,7 +23,9 @@ EXIT_OPERATOR = 2
 """The operator can put it right: a setting, a port, a folder, a missing program."""
 
 EXIT_BROKEN = 1
-"""`reconcile` found a broken invariant, or could not repair it; rows of an import have errors; a replayed quote is not what was answered."""
+"""Done, and not all is well: `reconcile` found a broken invariant, or could not repair it; rows of an import have
+errors; a replayed quote is not what was answered.
+"""
 
 EXIT_INTERRUPTED = 130
 

@@ -66,7 +66,9 @@ def records(file: IO[bytes]) -> Iterator[tuple[int, Sequence[str]]]:
     except csv.Error as error:
         raise Malformed(f"the file is not CSV, in row {number + 1}: {error}", code="not_csv") from error
     finally:
-        text.detach()
+        # Whoever stopped reading in the middle may have closed the file since.
+        if not file.closed:
+            text.detach()
 
 
 def batches(file: IO[bytes], size: int) -> Iterator[Mapping[int, Sequence[str]]]:
@@ -77,7 +79,6 @@ def batches(file: IO[bytes], size: int) -> Iterator[Mapping[int, Sequence[str]]]
 
 
 def _columns(sheet: Sheet, header: Sequence[str]) -> tuple[Column, ...]:
-    known = ", ".join(each.name for each in sheet.columns)
     errors = []
     columns: list[Column] = []
     for cell in header:
@@ -85,15 +86,15 @@ def _columns(sheet: Sheet, header: Sequence[str]) -> tuple[Column, ...]:
         column = sheet.column(name)
         if column is None:
             told = ascii(name[:80])[1:-1]
-            errors.append(FieldError(told, "unknown_column", f"want some of {known}, separated by commas"))
+            errors.append(FieldError(told, "unknown_column", f"{sheet.name} have no such column"))
         elif column in columns:
             errors.append(FieldError(name, "repeated", "each column once"))
         else:
             columns.append(column)
     if sheet.key not in {each.name for each in columns}:
-        errors.append(
-            FieldError(sheet.key, "missing", f"the first row must name the columns, {sheet.key} among them")
-        )
+        known = ", ".join(each.name for each in sheet.columns)
+        message = f"the first row must name columns, this one among them, separated by commas; there are {known}"
+        errors.append(FieldError(sheet.key, "missing", message))
     if errors:
         raise Invalid(errors)
     return tuple(columns)
