@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from admin.inputs import examine
 from admin.promotions import registry, types
 from admin.promotions.campaign import read_campaign
+from admin.promotions.effects import Effect, Group, Line
 from admin.promotions.model import (
     LABEL_WIDTH_MAX,
     LANGUAGES,
@@ -212,6 +213,47 @@ def check_example(promotion: PromotionType, example: Example) -> None:
     assert {name: found[name] for name in example.expect} == dict(example.expect), example.title["en"]
 
 
+def judges_soundly(promotion: PromotionType) -> None:
+    if promotion.evaluate is None:
+        return
+    for example in promotion.examples:
+        listed = example.items or tuple(example.cart)
+        made = campaign(promotion.name, example.rule, code=CODE, items=listed)
+        lines = [
+            Line(number, sku, quantity, example.prices[sku], made.items.get(sku))
+            for number, (sku, quantity) in enumerate(example.cart.items(), 1)
+        ]
+        joined = tuple(
+            line for line in lines if promotion.refuses(made.rule, line.item, line.price, line.quantity) is None
+        )
+        if not joined:
+            continue
+        group = Group(joined)
+        effect = promotion.evaluate(made.rule, group)
+        check_effect(effect, group)
+        if promotion.additive:
+            alone = [promotion.evaluate(made.rule, Group((line,))) for line in joined]
+            assert effect.per_unit == tuple(off for each in alone for off in each.per_unit or ())
+
+
+def check_effect(effect: Effect, group: Group) -> None:
+    assert 0 <= effect.discount <= group.subtotal
+    assert effect.reached == (effect.tier is not None)
+    if not effect.reached:
+        assert (effect.discount, effect.grants, effect.options) == (0, (), ())
+    if effect.per_unit is not None:
+        assert len(effect.per_unit) == len(group.lines)
+        units = zip(effect.per_unit, group.lines, strict=True)
+        assert effect.discount == sum(off * line.quantity for off, line in units)
+    if effect.sharing is not None:
+        assert len(effect.sharing) == len(group.lines)
+        parts = list(zip(effect.sharing, group.lines, strict=True))
+        assert all(0 <= part <= line.quantity for part, line in parts)
+        assert effect.discount <= sum(part * line.price for part, line in parts)
+    if effect.next is not None:
+        assert [more > 0 for more in (effect.next.spend_more, effect.next.buy_more) if more is not None] == [True]
+
+
 def paths_of(form: Iterable[FormField], above: str = "") -> Iterator[tuple[str, FormField]]:
     for asked in form:
         path = f"{above}{asked.path}"
@@ -270,6 +312,7 @@ CONTRACT = (
     says_what_is_wrong,
     has_a_form_that_fits,
     tells_of_every_term,
+    judges_soundly,
     keeps_its_examples,
 )
 
@@ -319,6 +362,8 @@ def test_another_type_is_a_file_of_its_own_and_nothing_else(beside: Path) -> Non
         ('"discount": 999', '"discount": 998', keeps_its_examples),
         ('"Second one for less"', '"Every second one for less"', has_a_label_that_fits),
         ('{"en": "Second one for less", "zh-Hant": "第二件優惠"}', '{"en": "Second"}', has_a_label_that_fits),
+        ("sharing=sharing)", "sharing=sharing[1:])", judges_soundly),
+        ("tier=0 if any(sharing) else None", "tier=None", judges_soundly),
         ('"percent", {"en"', '"money", {"en"', has_a_form_that_fits),
         ('"rule.percent_off", "percent"', '"rule.percent", "percent"', has_a_form_that_fits),
         ("Percent | None = None", "int | None = None", has_a_form_that_fits),
