@@ -365,10 +365,10 @@ PROMOTION = PromotionType(
             "by": "amount",
             "mode": "best",
             "tiers": [
-                {"at": 30000, "gifts": [{"sku": "mug", "quantity": 1}]},
+                {"at": 30000, "gifts": [{"sku": "lamp", "quantity": 1}]},
                 {
                     "at": 60000,
-                    "gifts": [{"sku": "mug", "quantity": 1}, {"sku": "towel", "quantity": 1}],
+                    "gifts": [{"sku": "lamp", "quantity": 1}, {"sku": "fan", "quantity": 1}],
                     "choose": 1,
                 },
             ],
