@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -30,16 +30,15 @@ class Group:
     """All lines that joined one campaign, in cart order, at least one."""
 
     lines: tuple[Line, ...]
+    subtotal: int = field(init=False, compare=False)
+    """At base price."""
+    units: int = field(init=False, compare=False)
+    """Pieces on all lines."""
 
-    @property
-    def subtotal(self) -> int:
-        """At base price."""
-        return sum(line.price * line.quantity for line in self.lines)
-
-    @property
-    def units(self) -> int:
-        """Pieces on all lines."""
-        return sum(line.quantity for line in self.lines)
+    def __post_init__(self) -> None:
+        # Asked several times of thousands of groups in one search.
+        object.__setattr__(self, "subtotal", sum([line.price * line.quantity for line in self.lines]))
+        object.__setattr__(self, "units", sum([line.quantity for line in self.lines]))
 
 
 @dataclass(frozen=True, slots=True)

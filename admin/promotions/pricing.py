@@ -14,7 +14,7 @@ from admin.promotions.campaign import Campaign
 from admin.promotions.cart import Cart
 from admin.promotions.choosing import Place
 from admin.promotions.couponing import Redeemed, Redemption
-from admin.promotions.effects import Group, Line
+from admin.promotions.effects import Effect, Group, Line
 from admin.promotions.gifts import Given, give
 from admin.promotions.joined import Joined
 from admin.promotions.world import Left, World
@@ -64,21 +64,15 @@ class Pricing:
         key = (campaign.code, numbers)
         found = self._joined.get(key)
         if found is None:
-            group = Group(tuple([self._line(campaign, number) for number in numbers]))
-            assert campaign.type is not None
-            assert campaign.type.evaluate is not None
-            effect = campaign.type.evaluate(campaign.rule, group)
-            if not 0 <= effect.discount <= group.subtotal:
-                # No rule that may be published does this; one stored by other means must not break a cart.
-                effect = replace(effect, discount=min(max(effect.discount, 0), group.subtotal))
-            found = Joined(campaign, numbers, group, effect)
-            self._joined[key] = found
+            group = Group(tuple(self.line(campaign, number) for number in numbers))
+            found = self._joined[key] = Joined(campaign, numbers, group, effect_of(campaign, group))
         return found
 
-    def _line(self, campaign: Campaign, number: int) -> Line:
+    def line(self, campaign: Campaign, number: int) -> Line:
+        """The line with some number, as a campaign sees it."""
         line = self._lines[number - 1]
-        item = campaign.items.get(line.sku) if campaign.items else None
-        return line if item is None else Line(number, line.sku, line.quantity, line.price, item)
+        item = campaign.items.get(line.sku)
+        return line if item is None else replace(line, item=item)
 
     def over_limit(self, joined: Joined, added: Added) -> bool:
         """Whether a group needs more of its campaign than is left. What is not reached needs nothing."""
@@ -146,6 +140,17 @@ class Pricing:
             redeemed=redeemed,
             total=sum(costs) + added.payable,
         )
+
+
+def effect_of(campaign: Campaign, group: Group) -> Effect:
+    """What a campaign makes of a group."""
+    assert campaign.type is not None
+    assert campaign.type.evaluate is not None
+    effect = campaign.type.evaluate(campaign.rule, group)
+    if not 0 <= effect.discount <= group.subtotal:
+        # No rule that may be published does this; one stored by other means must not break a cart.
+        effect = replace(effect, discount=min(max(effect.discount, 0), group.subtotal))
+    return effect
 
 
 def _exceeds(left: Left, joined: Joined, reductions: int) -> bool:

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 
 from admin.promotions.add_ons import Added, add
 from admin.promotions.campaign import Campaign
-from admin.promotions.effects import Effect, Grant
+from admin.promotions.effects import Effect, Grant, Group, Line
 from admin.promotions.gifts import give
 from admin.promotions.joined import Joined
+from admin.promotions.pricing import effect_of
 from admin.promotions.searching.board import JUDGED, Board
 
 Row = tuple[int, int, tuple[Grant, ...]]
@@ -32,6 +33,7 @@ class Stake:
         self.mask = 0
         self.places: list[int] = []
         self.rows: dict[int, Row | None] = {}
+        self._lines: dict[int, Line] = {number: board.pricing.line(campaign, number) for number in settled}
         self._kept = Counter(
             {(sku, quantity): times for (code, sku, quantity), times in board.kept.items() if code == campaign.code}
         )
@@ -48,6 +50,7 @@ class Stake:
         """Let a free line join."""
         self.places.append(place)
         self.mask |= self.board.bits[place]
+        self._lines[place + 1] = self.board.pricing.line(self.campaign, place + 1)
 
     @property
     def independent(self) -> bool:
@@ -65,7 +68,7 @@ class Stake:
             Spent: no step is left.
         """
         if mask not in self.rows:
-            self.rows[mask] = self._judge(self._lines(mask))
+            self.rows[mask] = self._judge(self._group(mask))
         return self.rows[mask]
 
     def alone(self, place: int) -> Row | None:
@@ -74,15 +77,14 @@ class Stake:
         Raises:
             Spent: no step is left.
         """
-        row = self._judge((place + 1,))
+        row = self._judge((self._lines[place + 1],))
         if not self.settled:
             self.rows[self.board.bits[place]] = row
         return row
 
     def most(self) -> int:
         """What it takes off when all its lines join."""
-        numbers = self._lines(self.mask)
-        return self.board.pricing.judge(self.campaign, numbers).effect.discount
+        return effect_of(self.campaign, Group(self._group(self.mask))).discount
 
     def tabulate(self) -> None:
         """Find all rows.
@@ -90,25 +92,28 @@ class Stake:
         Raises:
             Spent: no step is left.
         """
-        sets = [(0, self.settled)]
+        lines = self._lines
+        sets = [(0, tuple(lines[number] for number in self.settled))]
         bits = self.board.bits
         for place in self.places:
-            sets += [(mask | bits[place], (*numbers, place + 1)) for mask, numbers in sets]
-        for mask, numbers in sets:
+            bit, line = bits[place], lines[place + 1]
+            sets += [(mask | bit, (*before, line)) for mask, before in sets]
+        for mask, group in sets:
             if mask not in self.rows:
-                self.rows[mask] = self._judge(tuple(sorted(numbers)) if self.settled else numbers)
+                self.rows[mask] = self._judge(tuple(sorted(group, key=_number)) if self.settled else group)
 
-    def _lines(self, mask: int) -> tuple[int, ...]:
+    def _group(self, mask: int) -> tuple[Line, ...]:
         bits = self.board.bits
-        return tuple(sorted((*self.settled, *(place + 1 for place in self.places if bits[place] & mask))))
+        numbers = (*self.settled, *(place + 1 for place in self.places if bits[place] & mask))
+        return tuple(self._lines[number] for number in sorted(numbers))
 
-    def _judge(self, numbers: tuple[int, ...]) -> Row | None:
-        if not numbers:
+    def _judge(self, lines: tuple[Line, ...]) -> Row | None:
+        if not lines:
             return None if self._kept else NOTHING
         board = self.board
         board.spend(JUDGED)
-        joined = board.pricing.judge(self.campaign, numbers)
-        effect = joined.effect
+        group = Group(lines)
+        effect = effect_of(self.campaign, group)
         cost = -effect.discount
         added = _NONE_ADDED
         if self._wanted:
@@ -116,6 +121,9 @@ class Stake:
             if self._kept - Counter((entry.sku, entry.quantity) for entry in added.entries):
                 return None
             cost += added.payable
+        if not self._limited and board.coupon is None:
+            return cost, 0, effect.grants
+        joined = Joined(self.campaign, tuple([line.number for line in lines]), group, effect)
         if self._limited and board.pricing.over_limit(joined, added):
             return None
         return cost, self._bearing(joined) if board.coupon is not None else 0, effect.grants
@@ -140,6 +148,10 @@ class Stake:
         if not any(inside):
             return 0
         return -sum(off for off, bears in zip(joined.shares(), inside, strict=True) if bears)
+
+
+def _number(line: Line) -> int:
+    return line.number
 
 
 def _owes(owed: Counter[tuple[str, int]], entry: tuple[str, int]) -> bool:

@@ -162,21 +162,16 @@ def least(board: Board, levels: Sequence[Level]) -> list[dict[int, int]]:
     alive = 0
     tables = [following]
     for level in reversed(levels):
-        scores, impossible = level.scores, board.impossible
+        scores = level.scores
         table = {}
+        parts: dict[int, tuple[int, ...]] = {}
         for taken in subsets(level.touched):
             rest = level.alive ^ taken
             within = rest & level.mask
             board.spend(1 << within.bit_count())
-            best = impossible
-            part = within
-            while True:
-                score = scores[part] + following[(rest ^ part) & alive]
-                best = min(score, best)
-                if not part:
-                    break
-                part = (part - 1) & within
-            table[rest] = best
+            if within not in parts:
+                parts[within] = tuple(subsets(within))
+            table[rest] = min([scores[part] + following[(rest ^ part) & alive] for part in parts[within]])
         tables.append(table)
         following, alive = table, level.alive
     return tables[::-1]
