@@ -1,7 +1,8 @@
 """Erasing a shopper's personal data: `seckill erase`.
 
-What is only about the shopper (address, reminders, notices, dead letters) is deleted. What the shop must keep
-(orders, units, money) stays to the cent, under a random pseudonym that is written down nowhere beside the shopper.
+What is only about the shopper (address, member record, quotes, reminders, notices, dead letters) is deleted. What
+the shop must keep (orders, units, money) stays to the cent, under a random pseudonym that is written down nowhere
+beside the shopper.
 
 Every step may be repeated: the ledger is changed in one transaction, and Redis is brought to what the ledger
 says then, found by order number. A crash in between is finished by running the command again.
@@ -22,8 +23,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from admin import migrations
 from admin.audit.tables import audit
+from admin.members.tables import members
 from admin.payments.tables import refunds
 from admin.privacy import traces
+from admin.quotes.tables import quotes
 from admin.reminders.tables import notices, reminders
 from gateway import store
 from gateway.errors import SeckillError, SettingsError
@@ -58,6 +61,8 @@ class Erased:
     orders: int = 0
     reminders: int = 0
     notices: int = 0
+    members: int = 0
+    quotes: int = 0
     buyer_records: int = 0
     dead_letters: int = 0
     stream_entries: int = 0
@@ -109,13 +114,12 @@ def erase(engine: Engine, redis: Redis, shopper: str) -> Erased:
     records = traces.buyer_records(redis, ids, shopper)
     with reading(engine) as connection:
         _require_over(connection, records)
-    orders_changed, reminders_gone, notices_gone = _change_ledger(engine, shopper)
+    orders_changed, gone = _change_ledger(engine, shopper)
     with reading(engine) as connection:
         names = _names(connection, (number for each in records for number in each.order_numbers))
     return Erased(
         orders=orders_changed,
-        reminders=reminders_gone,
-        notices=notices_gone,
+        **gone,
         buyer_records=traces.rename(redis, records, shopper, names),
         dead_letters=traces.delete_dead_letters(redis, shopper),
         stream_entries=traces.delete_settled_entries(redis, shopper) + traces.delete_reminders(redis, shopper),
@@ -144,7 +148,7 @@ def _names(connection: Connection, order_numbers: Iterable[str]) -> dict[str, st
     return found
 
 
-def _change_ledger(engine: Engine, shopper: str) -> tuple[int, int, int]:
+def _change_ledger(engine: Engine, shopper: str) -> tuple[int, dict[str, int]]:
     pseudonym = f"erased-{secrets.token_hex(16)}"
     with writing(engine) as connection:
         rows = connection.execute(
@@ -161,11 +165,16 @@ def _change_ledger(engine: Engine, shopper: str) -> tuple[int, int, int]:
             raise CannotErase(obstacles)
         for piece in _pieces(numbers):
             _change_orders(connection, piece, shopper, pseudonym)
-        gone = [
-            connection.execute(delete(table).where(table.c.shopper == shopper)).rowcount
-            for table in (reminders, notices)
-        ]
-    return len(numbers), gone[0], gone[1]
+        gone = {
+            table.name: connection.execute(delete(table).where(table.c.shopper == shopper)).rowcount
+            for table in (reminders, notices, members, quotes)
+        }
+        connection.execute(
+            update(audit)
+            .where(audit.c.kind == "member", audit.c.subject == shopper)
+            .values(subject=pseudonym, before=None, after=None)
+        )
+    return len(numbers), gone
 
 
 def _under_way(connection: Connection, numbers: Sequence[str]) -> Iterator[str]:

@@ -20,9 +20,11 @@ from sqlalchemy import insert, select, update
 from admin.audit import service as audit
 from admin.campaigns import report
 from admin.campaigns import service as campaigns
+from admin.members import service as members
 from admin.payments.tables import payments, refunds
 from admin.privacy import erasing, traces
 from admin.privacy.erasing import CannotErase, Erased, erase
+from admin.quotes.tables import quotes
 from admin.reminders import sending, service
 from admin.resources import Resources
 from admin.tables import metadata
@@ -125,6 +127,16 @@ def a_whole_life(shop: Shop) -> str:
     for shopper in (AMY, "bob"):
         resources.redis.xadd(keys.dead(0), {"shopper": shopper, **letter})  # type: ignore[arg-type]
     campaigns.terminate(resources, campaign.code, {}, actor=ACTOR)
+    for shopper in (AMY, "bob"):
+        note = f"lives at {STREET}" if shopper == AMY else "lives elsewhere"
+        members.create(resources, {"shopper": shopper, "note": note}, actor=ACTOR)
+        members.change(resources, shopper, {"birthday": "02-29", "note": "a note"}, actor=ACTOR)
+        with writing(resources.engine) as connection:
+            times = {"created_at_ms": 1, "valid_until_ms": 2, "engine": 1, "change_number": 0}
+            snapshot = f"quote of {shopper}".encode()
+            connection.execute(
+                insert(quotes).values(token=f"q-{shopper[:1]}", shopper=shopper, snapshot=snapshot, **times)
+            )
     return str(campaign.code)
 
 
@@ -147,7 +159,7 @@ def test_nothing_leads_to_them_and_all_figures_stay(shop: Shop) -> None:
     assert len(leads_to_amy(everywhere(shop))) > 8
 
     assert forget(shop) == Erased(
-        orders=1, reminders=1, notices=1, buyer_records=1, dead_letters=1, stream_entries=2
+        orders=1, reminders=1, notices=1, members=1, quotes=1, buyer_records=1, dead_letters=1, stream_entries=2
     )
     assert leads_to_amy(everywhere(shop)) == []
     assert figures_of(shop, code) == figures
@@ -165,7 +177,7 @@ def test_nothing_leads_to_them_and_all_figures_stay(shop: Shop) -> None:
     assert compared(shop) == []
     # Everybody else's is untouched.
     everything = everywhere(shop)
-    for trace in ("'shopper': 'bob'", "b'bob'", "OTHER", "'by': 'bob'"):
+    for trace in ("'shopper': 'bob'", "b'bob'", "OTHER", "'by': 'bob'", "b'quote of bob'", "'birthday': '02-29'"):
         assert trace in everything
 
 
