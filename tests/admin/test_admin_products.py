@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 from sidecar import ACTOR, Api, Shop, fields_of
+from sqlalchemy import select
 
+from admin import changes
 from admin.catalog import service as catalog
+from admin.catalog.holding import campaign_with_product
+from admin.catalog.tables import products
+from gateway.orders.database import now_ms, reading
 
 
 def test_a_product_lives_and_dies(api: Api) -> None:
@@ -102,3 +107,78 @@ def test_a_product_with_a_live_order_stays(api: Api, shop: Shop) -> None:
 def test_images_are_web_addresses(shop: Shop, image: str) -> None:
     body = {"sku": "kettle", "name": "Kettle", "price": 1, "image": image}
     assert catalog.create(shop.resources, body, actor=ACTOR).image == image
+
+
+def skus(api: Api, query: str) -> list[str]:
+    return [each["sku"] for each in api.get(f"/products?{query}")["items"]]
+
+
+def test_a_list_shows_what_is_asked_for(api: Api) -> None:
+    for body in ({"id": "home", "name": "Home"}, {"id": "kitchen", "name": "Kitchen", "parent": "home"}):
+        api.post("/categories", body, 201)
+    for sku, about in {
+        "kettle": {"name": "銅壺 Kettle", "category": "kitchen", "tags": ["new", "it's"]},
+        "lamp": {"name": "Lamp 100%", "category": "home", "tags": ["newer"]},
+        "mug": {"name": "Mug", "category": "elsewhere", "gift_only": True},
+        "pot_1": {"name": "Pot", "on_sale": False},
+    }.items():
+        api.post("/products", {"sku": sku, "price": 1, **about}, 201)
+    # A category has what its descendants have; one that is not in the tree stands alone.
+    assert skus(api, "category=home") == ["kettle", "lamp"]
+    assert skus(api, "category=kitchen") == ["kettle"]
+    assert skus(api, "category=elsewhere") == ["mug"]
+    assert skus(api, "category=none") == []
+    # A tag is a whole tag.
+    assert skus(api, "tag=new") == ["kettle"]
+    assert skus(api, "tag=it's") == ["kettle"]
+    assert skus(api, "gift_only=true") == ["mug"]
+    # A part of name or SKU, in any case; nothing in it is a wildcard.
+    assert skus(api, "q=KETT") == ["kettle"]
+    assert skus(api, "q=銅") == ["kettle"]
+    assert skus(api, "q=%25") == ["lamp"]
+    assert skus(api, "q=_") == ["pot_1"]
+    assert skus(api, "q=t&on_sale=true&gift_only=false") == ["kettle"]
+
+
+def numbers(shop: Shop, sku: str) -> tuple[int, int]:
+    """The product's number, and the shop's newest."""
+    with reading(shop.resources.engine) as connection:
+        product = connection.execute(select(products.c.changed).where(products.c.sku == sku)).scalar_one()
+        return product, changes.newest_number(connection)
+
+
+def test_a_change_of_anything_but_stock_is_numbered(shop: Shop) -> None:
+    sku = shop.product()
+    made = numbers(shop, sku)
+    assert made[0] == made[1] > 0
+    catalog.change(shop.resources, sku, {"stock": 7}, actor=ACTOR)
+    assert numbers(shop, sku) == made
+    catalog.change(shop.resources, sku, {"stock": 8, "name": "Pot"}, actor=ACTOR)
+    changed = numbers(shop, sku)
+    assert changed[0] == changed[1] > made[1]
+    catalog.remove(shop.resources, sku, actor=ACTOR)
+    with reading(shop.resources.engine) as connection:
+        noted = changes.since(connection, changed[1])
+    assert [(each.kind, each.subject, each.body) for each in noted] == [("product", sku, None)]
+
+
+def test_a_live_campaign_holds_its_products(api: Api, shop: Shop) -> None:
+    """Listed, or named by the rule as a gift; a draft holds nothing, nor does a campaign that is over."""
+    main, gift = shop.product(), shop.product(gift_only=True)
+    body = shop.body(
+        type="item_gift",
+        items=[{"sku": main}],
+        rule={"gifts": [{"sku": gift, "quantity": 1}], "per": 1},
+        draft=True,
+    )
+    code = api.post("/campaigns", body, 201)["code"]
+    with reading(shop.resources.engine) as connection:
+        now = now_ms(connection)
+        assert campaign_with_product(connection, main, now) is None
+        assert campaign_with_product(connection, gift, now) is None
+    api.post(f"/campaigns/{code}/publish")
+    for sku in (main, gift):
+        assert api.delete(f"/products/{sku}", 409)["campaign"] == code
+    api.post(f"/campaigns/{code}/terminate")
+    for sku in (main, gift):
+        api.delete(f"/products/{sku}")
