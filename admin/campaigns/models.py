@@ -129,7 +129,7 @@ class CampaignPage(BaseModel):
 class TerminateInput(Input):
     """How to stop for good."""
 
-    refund_all: bool = Field(default=False, description="not available yet")
+    refund_all: bool = Field(default=False, description="cancel what is unpaid, pay back what is paid")
 
 
 class CopyInput(Input):

@@ -164,15 +164,16 @@ def publish(
 def terminate(
     resources: Resources, code: str, body: object, *, actor: str, if_match: int | None = None, languages: str = ""
 ) -> Campaign:
-    """End a campaign for good. Orders that are waiting for payment may still be paid.
+    """End a campaign for good. Unpaid orders may still be paid, or with `refund_all` everybody is paid back.
 
     Raises:
         NotFound, StaleRevision, Conflict: there is none, it was changed, or its state forbids it.
         Deferred: it is stored and will be published.
     """
-    if check(TerminateInput, body).refund_all:
-        raise Invalid.one("refund_all", "not_available", "this version has no refunds yet")
-    return _switch(resources, code, actor, "terminate", if_match, languages, lambda now: {"terminated_at_ms": now})
+    wanted = {"refund_all_by": actor} if check(TerminateInput, body).refund_all else {}
+    return _switch(
+        resources, code, actor, "terminate", if_match, languages, lambda now: {"terminated_at_ms": now, **wanted}
+    )
 
 
 def pause(

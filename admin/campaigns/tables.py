@@ -33,6 +33,8 @@ campaigns = Table(
     Column("draft", Boolean, nullable=False),
     Column("paused", Boolean, nullable=False, default=False),
     Column("terminated_at_ms", BigInteger),
+    # Who wants everybody paid back who bought in it, until that is done.
+    Column("refund_all_by", String(100)),
     Column("archived", Boolean, nullable=False, default=False),
     # Deleted, while its offers are still being taken out of Redis.
     Column("removing", Boolean, nullable=False, default=False),

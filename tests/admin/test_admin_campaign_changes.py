@@ -23,7 +23,7 @@ def test_pause_resume_and_terminate_reach_redis(api: Api, shop: Shop) -> None:
     assert api.post(f"{path}/pause")["revision"] == 2
     assert api.post(f"{path}/resume")["state"] == "running"
     assert click(shop.resources.redis, offer, ["ann"]) == ["W"]
-    assert fields_of(api.post(f"{path}/terminate", {"refund_all": True}, 422)) == {"refund_all": "not_available"}
+    assert fields_of(api.post(f"{path}/terminate", {"refund_all": 1}, 422)) == {"refund_all": "not_a_boolean"}
     ended = api.post(f"{path}/terminate")
     assert (ended["state"], ended["items"][0]["offer_state"]) == ("ended", "terminated")
     assert click(shop.resources.redis, offer, ["bob", "ann"]) == ["E", "A"]

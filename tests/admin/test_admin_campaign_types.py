@@ -300,20 +300,20 @@ def test_lists_show_labels_without_reading_items(bench: Shop) -> None:
     assert [(each.label, each.item_count) for each in listed] == [("15% off", 1)]
 
 
-def test_lists_find_what_was_typed(bench: Shop) -> None:
-    word = bench.unique("word")
+def test_lists_find_what_was_typed(shop: Shop) -> None:
+    word = shop.unique("word")
     codes = {
-        "code": bench.campaign(code=f"a-{word}").code,
-        "name": bench.campaign(name=f"銅壺 {word.upper()}").code,
-        "slogan": bench.campaign(slogan=f"Only {word}!").code,
-        "label": bench.campaign(label=word[-20:]).code,
+        "code": shop.campaign(code=f"a-{word}").code,
+        "name": shop.campaign(name=f"銅壺 {word.upper()}").code,
+        "slogan": shop.campaign(slogan=f"Only {word}!").code,
+        "label": shop.campaign(label=word[-20:]).code,
     }
-    bench.campaign()
-    found = lists.page(bench.resources, CampaignFilter(q=word)).items
+    shop.campaign()
+    found = lists.page(shop.resources, CampaignFilter(q=word)).items
     assert {each.code for each in found} == set(codes.values())
-    assert [each.code for each in lists.page(bench.resources, CampaignFilter(q="銅壺")).items] == [codes["name"]]
-    assert lists.page(bench.resources, CampaignFilter(q="100%")).items == []
-    assert lists.page(bench.resources, CampaignFilter(q=word, type="bundle")).items == []
+    assert [each.code for each in lists.page(shop.resources, CampaignFilter(q="銅壺")).items] == [codes["name"]]
+    assert lists.page(shop.resources, CampaignFilter(q="100%")).items == []
+    assert lists.page(shop.resources, CampaignFilter(q=word, type="bundle")).items == []
 
 
 # What publishing depends on.

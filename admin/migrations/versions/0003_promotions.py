@@ -21,6 +21,7 @@ def upgrade() -> None:
     _quotes()
     _imports()
     op.add_column("campaigns", sa.Column("summary", sa.JSON(none_as_null=True), nullable=True))
+    op.add_column("campaigns", sa.Column("refund_all_by", sa.String(length=100), nullable=True))
     _note_campaigns()
 
 
