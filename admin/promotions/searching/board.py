@@ -43,6 +43,7 @@ class Board:
         self.coupon = None
         if pricing.cart.coupon is not None and usable(pricing.world.coupon, pricing.world) is None:
             self.coupon = pricing.world.coupon
+        self.threshold = 0 if self.coupon is None else self.coupon.fields.threshold
         self.bearing = self._bearing()
         start = pricing.price(default)
         self.kept = Counter((entry.campaign, entry.sku, entry.quantity) for entry in start.added.entries)
@@ -118,7 +119,7 @@ class Board:
 
     def off(self, amount: int) -> int:
         """What the coupon takes off when its lines cost so much."""
-        if self.coupon is None or amount < self.coupon.fields.threshold:
+        if self.coupon is None or amount < self.threshold:
             return 0
         return min(amount, worth(self.coupon, amount))
 
@@ -132,9 +133,8 @@ class Board:
         if self.coupon is None:
             return cost
         found = cost - self.off(min(cost, bearing))
-        threshold = self.coupon.fields.threshold
-        if cost < threshold <= bearing:
-            found = min(found, threshold - self.off(threshold))
+        if cost < self.threshold <= bearing:
+            found = min(found, self.threshold - self.off(self.threshold))
         return found
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import chain, islice
+from operator import itemgetter
 
 from admin.promotions.pricing import Assignment
 from admin.promotions.searching.board import JUDGED, Board
+from admin.promotions.searching.fronts import MADE, Fronts
 from admin.promotions.searching.tables import Alone, Level, assigned, subsets
 
 TRIED = 5
 """Steps that looking at one set of one campaign counts for."""
+DUG = 5_000
+"""Steps after which it looks up what may come of the last lines instead of trying it out each time."""
 PRICED = 12 * JUDGED
 """Steps that pricing a whole cart counts for."""
 
@@ -41,6 +47,8 @@ class Proof:
         self._total = board.cost(self.score)
         self._open: int | None = None
         self._loose = [place for place in board.places if len(alone.options[place]) > 1]
+        self._fronts = Fronts(board, levels, alone)
+        self._dug = board.steps - DUG
         self._gifts = alone.gifts + sum(level.gifts for level in levels)
 
     @property
@@ -58,6 +66,9 @@ class Proof:
         self._level(0, self._board.everything, score, bearing)
 
     def _level(self, number: int, left: int, score: int, bearing: int) -> None:
+        if self._sure and number >= self._fronts.first and self._board.steps < self._dug:
+            self._look_up(number, left, score, bearing)
+            return
         if number == len(self._levels):
             self._lines(0, left, score, bearing)
             return
@@ -86,6 +97,30 @@ class Proof:
                 continue
             self._level(number + 1, left & ~part, above, hoped)
         self._taken[number] = 0
+
+    def _look_up(self, number: int, left: int, score: int, bearing: int) -> None:
+        """Find the best that may come of the lines that are left, from outcomes in order of cost."""
+        board = self._board
+        front = self._fronts.of(number, left)
+        if not front:
+            return
+        reaching = board.threshold - bearing
+        first = bisect_left(front, reaching, key=itemgetter(1))
+        dearest = bearing + front[-1][1]
+        found = None
+        # Of those for which the coupon takes nothing off, the first is the best.
+        for outcome in chain(front[:1] if first else (), islice(front, first, None)):
+            reached = score + outcome[0]
+            board.steps -= MADE
+            if outcome[1] >= reaching and board.lowest(board.cost(reached), dearest) > self._total:
+                break
+            reached -= board.off(bearing + outcome[1]) << board.shift
+            if reached < self.score:
+                self.score, found = reached, outcome
+                self._total = board.cost(reached)
+        if found is not None:
+            taken, picked = self._fronts.retrace(number, left, found)
+            self.best = assigned(board, self._levels, [*self._taken[:number], *taken], self._alone, picked)
 
     def _lines(self, position: int, left: int, score: int, bearing: int) -> None:
         """Go through what the lines do alone that are left, those with several options first."""
