@@ -70,7 +70,7 @@ class Campaign:
 
     def announced(self, now_ms: int) -> bool:
         """Whether it is published and still to begin."""
-        return now_ms < self.starts_at_ms and not self.draft and not self.terminated
+        return now_ms < self.starts_at_ms and not self.draft and not self.paused and not self.terminated
 
 
 def read_campaign(code: str, body: Mapping[str, Any], currency: str) -> Campaign:
