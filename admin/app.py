@@ -98,7 +98,7 @@ def create_app(settings: Settings) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncIterator[State]:
         resources = Resources.open(settings)
         publisher = Publisher(resources)
-        rounds = (publisher, Fence(resources), FollowUp(resources), Reminding(resources))
+        rounds = (publisher, Fence(resources), FollowUp(resources), RefundAll(resources), Reminding(resources))
         for each in rounds:
             each.start()
         try:
