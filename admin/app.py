@@ -28,6 +28,7 @@ from admin.orders import routes as orders
 from admin.orders import shopping
 from admin.payments import routes as payments
 from admin.payments.follow_up import FollowUp
+from admin.payments.refund_all import RefundAll
 from admin.receipts import routes as receipts
 from admin.reminders import routes as reminders
 from admin.reminders.reminding import Reminding
