@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from admin.promotions import money
@@ -65,7 +65,7 @@ class Redemption:
         missing = self._coupon.fields.threshold - judged
         if missing > 0:
             return Redeemed("threshold_not_met", self._nothing, "spend_more", missing)
-        discount = min(worth(self._coupon, cost), most)
+        discount = min(worth(self._coupon)(cost), most)
         return Redeemed("applied", tuple(money.share(discount, amounts)))
 
 
@@ -98,10 +98,16 @@ def holds(coupon: Coupon, place: Place) -> bool:
     return True
 
 
-def worth(coupon: Coupon, amount: int) -> int:
-    """What a coupon takes off lines that cost so much in all; an amount off may be more than that."""
+def worth(coupon: Coupon) -> Callable[[int], int]:
+    """What a coupon takes off lines that cost so much in all; an amount off may be more than that.
+
+    Its terms are read once: a search asks very often.
+    """
     fields = coupon.fields
     if fields.kind == "amount":
-        return fields.amount_off or 0
-    discount = money.percent_off(amount, fields.percent_off or 0)
-    return discount if fields.cap is None else min(discount, fields.cap)
+        amount_off = fields.amount_off or 0
+        return lambda _amount: amount_off
+    percent_off, cap = fields.percent_off or 0, fields.cap
+    if cap is None:
+        return lambda amount: money.percent_off(amount, percent_off)
+    return lambda amount: min(cap, money.percent_off(amount, percent_off))

@@ -44,6 +44,7 @@ class Board:
         if pricing.cart.coupon is not None and usable(pricing.world.coupon, pricing.world) is None:
             self.coupon = pricing.world.coupon
         self.threshold = 0 if self.coupon is None else self.coupon.fields.threshold
+        self._worth = worth(self.coupon) if self.coupon is not None else _worthless
         self.bearing = self._bearing()
         start = pricing.price(default)
         self.kept = Counter((entry.campaign, entry.sku, entry.quantity) for entry in start.added.entries)
@@ -119,9 +120,9 @@ class Board:
 
     def off(self, amount: int) -> int:
         """What the coupon takes off when its lines cost so much."""
-        if self.coupon is None or amount < self.threshold:
+        if amount < self.threshold:
             return 0
-        return min(amount, worth(self.coupon, amount))
+        return min(amount, self._worth(amount))
 
     def lowest(self, cost: int, bearing: int) -> int:
         """The least total of anything that costs at least `cost` and of which the coupon's lines cost at most
@@ -141,3 +142,7 @@ class Board:
 def code_of(campaign: Campaign | None) -> str | None:
     """Its code; None for none."""
     return None if campaign is None else campaign.code
+
+
+def _worthless(_amount: int) -> int:
+    return 0
