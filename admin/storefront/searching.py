@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from sqlalchemy import select
 
@@ -80,6 +80,7 @@ def _held(visit: Visit, campaigns: Iterable[Campaign]) -> Test:
 def _about(visit: Visit, word: str) -> Test:
     """A word of the product's own texts, of its categories, or of a campaign that is on for this shopper."""
     named = {category for category, text in _category_texts(visit).items() if word in text}
+    _prune(visit.resources.shelf.campaign_texts, len(visit.book.index))
     campaigns = (each for each in visit.lineup().on if word in _campaign_text(visit, each) and visit.running(each))
     reach = Reach(visit.book.index, campaigns)
     text_of = _product_texts(visit)
@@ -95,7 +96,8 @@ def _about(visit: Visit, word: str) -> Test:
 
 
 def _product_texts(visit: Visit) -> Callable[[Listing], str]:
-    known = _pruned(visit.resources.shelf.product_texts, visit.book.listings)
+    known = visit.resources.shelf.product_texts
+    _prune(known, len(visit.book.listings))
 
     def text_of(listing: Listing) -> str:
         found = known.get(listing.product.sku)
@@ -111,7 +113,6 @@ def _campaign_text(visit: Visit, campaign: Campaign) -> str:
     known = visit.resources.shelf.campaign_texts
     found = known.get(campaign.code)
     if found is None or found[0] is not campaign:
-        _pruned(known, {each.code: each for each in visit.lineup().on})
         assert campaign.type is not None
         texts = [campaign.name, campaign.slogan, campaign.label, *type_words(campaign.type)]
         if campaign.label is None:
@@ -127,10 +128,9 @@ def type_words(promotion: PromotionType) -> tuple[str, ...]:
     return (promotion.name, *promotion.title.values(), *promotion.words)
 
 
-def _pruned(known: dict[str, tuple[object, str]], present: Collection[str]) -> dict[str, tuple[object, str]]:
-    if len(known) > len(present) + _FORGOTTEN:
+def _prune(known: dict[str, tuple[object, str]], present: int) -> None:
+    if len(known) > present + _FORGOTTEN:
         known.clear()
-    return known
 
 
 def _category_texts(visit: Visit) -> Mapping[str, str]:

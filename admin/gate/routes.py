@@ -1,0 +1,34 @@
+"""The publish gate over HTTP."""
+
+from __future__ import annotations
+
+from admin.campaigns.views import preferred
+from admin.gate import service
+from admin.gate.models import CampaignCheck, CheckFilter, CheckStored
+from admin.promotions import registry
+from admin.routing import Body, Call, Endpoint
+
+_TYPES = registry.available().values()
+
+
+def _check(call: Call) -> CampaignCheck:
+    wanted = call.query(CheckFilter)
+    return service.check_campaign(call.resources, call.body, wanted.orders, preferred(call.languages))
+
+
+ENDPOINTS = (
+    Endpoint(
+        "POST",
+        "/admin/api/campaigns/check",
+        "check_campaign",
+        "What publishing a campaign would mean; nothing is stored",
+        _check,
+        CampaignCheck,
+        body=Body(
+            (CheckStored, *(each.campaign for each in _TYPES)),
+            {"stored": {"code": "noon1122"}, **{each.name: dict(each.body) for each in _TYPES}},
+        ),
+        query=CheckFilter,
+        problems=(404, 409),
+    ),
+)
