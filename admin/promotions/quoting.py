@@ -78,6 +78,9 @@ class Quoting:
         if campaign is None or not self.judge.visible(campaign):
             # A shopper learns nothing about campaigns that are not announced to them.
             return Refusal("not_running", "unknown_campaign")
+        closed = self.judge.closed(campaign)
+        if closed is not None:
+            return closed
         if all(each.code != campaign.code for each in place.candidates):
             return Refusal("excluded", "not_in_scope")
-        return self.judge.refusal(campaign, place, chosen=True)
+        return self.judge.left_out(campaign, place, chosen=True)

@@ -38,8 +38,7 @@ def said_by(node: ast.AST) -> Iterator[str]:
             if isinstance(each, ast.Return) and each.value is not None:
                 yield from codes_in(each.value)
     elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == "why":
-        if isinstance(node.value, ast.Constant | ast.IfExp):
-            yield from codes_in(node.value)
+        yield from codes_in(node.value) if isinstance(node.value, ast.Constant | ast.IfExp) else ()
 
 
 def said() -> set[str]:
