@@ -117,7 +117,7 @@ def _run(engine: Engine, order: Order, progress: Progress) -> None:
             order.told(progress)
         try:
             with writing(engine) as connection:
-                if not at_once and progress.error_count:
+                if progress.error_count and not order.partial:
                     raise Refused([])
                 if not at_once and not order.dry_run:
                     _store_all(connection, order, progress, waiting, places)
