@@ -29,6 +29,9 @@ from admin.orders import shopping
 from admin.payments import routes as payments
 from admin.payments.follow_up import FollowUp
 from admin.payments.refund_all import RefundAll
+from admin.quotes import routes as quotes
+from admin.quotes.desk import Desk
+from admin.quotes.forgetting import Forgetting
 from admin.receipts import routes as receipts
 from admin.reminders import routes as reminders
 from admin.reminders.reminding import Reminding
@@ -47,6 +50,7 @@ class State(TypedDict):
 
     resources: Resources
     publisher: Publisher
+    desk: Desk
     rounds: tuple[Rounds, ...]
 
 
@@ -68,6 +72,8 @@ def _openapi(_call: Call) -> Response:
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (
+    # Routes are tried in this order: what is asked most comes first.
+    *quotes.ENDPOINTS,
     *catalog.ENDPOINTS,
     *categories.ENDPOINTS,
     *members.ENDPOINTS,
@@ -99,14 +105,23 @@ def create_app(settings: Settings) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncIterator[State]:
         resources = Resources.open(settings)
         publisher = Publisher(resources)
-        rounds = (publisher, Fence(resources), FollowUp(resources), RefundAll(resources), Reminding(resources))
+        desk = Desk(resources)
+        rounds = (
+            publisher,
+            Fence(resources),
+            FollowUp(resources),
+            RefundAll(resources),
+            Reminding(resources),
+            Forgetting(resources),
+        )
         for each in rounds:
             each.start()
         try:
-            yield {"resources": resources, "publisher": publisher, "rounds": rounds}
+            yield {"resources": resources, "publisher": publisher, "desk": desk, "rounds": rounds}
         finally:
             for each in rounds:
                 await run_in_threadpool(each.stop)
+            await run_in_threadpool(desk.close)
             resources.close()
 
     app = Starlette(

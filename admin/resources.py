@@ -9,6 +9,7 @@ from redis import Redis
 from sqlalchemy import Engine
 
 from admin.instants import format_instant
+from admin.quotes.books import Books
 from gateway import store
 from gateway.orders.database import open_engine
 from gateway.receipts import ReceiptSigner
@@ -26,6 +27,7 @@ class Resources:
     zone: ZoneInfo
     tokens: TokenVerifier
     receipts: ReceiptSigner
+    books: Books
 
     @classmethod
     def open(cls, settings: Settings) -> Resources:
@@ -47,6 +49,7 @@ class Resources:
                 demo_secret=demo_secret(settings.signing_secrets[0]) if settings.demo else None,
             ),
             ReceiptSigner(settings.signing_secrets),
+            Books(engine, settings.currency),
         )
 
     @property

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from inspect import iscoroutinefunction
 from tempfile import SpooledTemporaryFile
 from typing import Any, Literal, TypeVar, cast
 
@@ -24,6 +25,7 @@ from admin import problems
 from admin.campaigns.publisher import Publisher
 from admin.errors import NotFound
 from admin.inputs import Query, check
+from admin.quotes.desk import Desk
 from admin.reading import copy_body, read_body, read_if_match, read_json, read_query
 from admin.resources import Resources
 from admin.rounds import Rounds
@@ -32,6 +34,7 @@ from gateway.tokens import Shopper
 
 QueryT = TypeVar("QueryT", bound=Query)
 BodyT = TypeVar("BodyT", bound=BaseModel)
+Answer = BaseModel | Response
 
 SPOOLED_BYTES = 1024 * 1024
 """A body that is a text waits in memory up to this size, and in a temporary file beyond it."""
@@ -46,6 +49,7 @@ class Call:
 
     resources: Resources
     publisher: Publisher
+    desk: Desk
     rounds: tuple[Rounds, ...]
     actor: str
     path: Mapping[str, str]
@@ -93,7 +97,8 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One operation. `run` is called in a worker thread and returns a `reply` (or a ready response).
+    """One operation. `run` is called in a worker thread and returns a `reply` (or a ready response); a coroutine is
+    awaited in the event loop instead, and must never keep it.
 
     `caller` says who may ask: an operator with a key, a shopper with a token, a guest (a shopper with a token or
     without), or anybody, whose header is not looked at. `also` are further
@@ -105,7 +110,7 @@ class Endpoint:
     path: str
     name: str
     summary: str
-    run: Callable[[Call], BaseModel | Response]
+    run: Callable[[Call], Answer | Awaitable[Answer]]
     reply: type[BaseModel] | None
     status: int = 200
     body: Body | None = None
@@ -144,7 +149,7 @@ def _route(path: str, methods: dict[str, Endpoint], body_max_bytes: int) -> Rout
         with ExitStack() as opened:
             try:
                 call = await _read(request, endpoint, body_max_bytes, opened)
-                reply = await run_in_threadpool(endpoint.run, call)
+                reply = await _run(endpoint, call)
             except ClientDisconnect:
                 raise
             except Exception as error:
@@ -152,6 +157,12 @@ def _route(path: str, methods: dict[str, Endpoint], body_max_bytes: int) -> Rout
         return reply if isinstance(reply, Response) else _send(reply, endpoint)
 
     return Route(path, dispatch, methods=list(methods))
+
+
+async def _run(endpoint: Endpoint, call: Call) -> Answer:
+    if iscoroutinefunction(endpoint.run):
+        return cast(Answer, await endpoint.run(call))
+    return cast(Answer, await run_in_threadpool(endpoint.run, call))
 
 
 async def _read(request: Request, endpoint: Endpoint, body_max_bytes: int, opened: ExitStack) -> Call:
@@ -174,6 +185,7 @@ async def _read(request: Request, endpoint: Endpoint, body_max_bytes: int, opene
     return Call(
         resources=request.state.resources,
         publisher=request.state.publisher,
+        desk=request.state.desk,
         rounds=request.state.rounds,
         actor="shopper" if signed_in else cast(str, request.scope.get("actor", "nobody")),
         path=request.path_params,

@@ -185,6 +185,9 @@ class Settings:
     reminders_max: int = _setting(_positive, 50, "reminders that a shopper may have waiting")
     reminder_stream_max: int = _setting(_positive, 100_000, "reminders on the mailer's stream before more wait")
     notices_keep_s: int = _setting(_positive, 7_776_000, "how long notices and finished reminders are kept, s")
+    quote_valid_s: int = _setting(_positive, 1800, "how long a quote may be ordered, s")
+    quote_keep_s: int = _setting(_positive, 604_800, "how long quotes are kept for `seckill quote --replay`, s")
+    quotes_max: int = _setting(_positive, 200_000, "quotes kept; of more, the oldest of guests go first")
     log_level: str = _setting(str, "info", "debug, info, warning or error")
 
     @classmethod
@@ -223,6 +226,10 @@ class Settings:
             (
                 self.click_timeout_ms < self.shutdown_timeout_s * 1000,
                 "SECKILL_SHUTDOWN_TIMEOUT_S must be longer than SECKILL_CLICK_TIMEOUT_MS",
+            ),
+            (
+                self.quote_keep_s >= self.quote_valid_s,
+                "SECKILL_QUOTE_KEEP_S must be at least SECKILL_QUOTE_VALID_S",
             ),
             (self.writer_takeover_ms <= 8000, "SECKILL_WRITER_TAKEOVER_MS must be at most 8000"),
             (

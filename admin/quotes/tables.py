@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, text
 
 from gateway.orders.tables import metadata
 
@@ -19,4 +19,11 @@ quotes = Table(
     Column("valid_until_ms", BigInteger, nullable=False),
     Column("snapshot", LargeBinary, nullable=False),
     Index("ix_quotes_created", "created_at_ms"),
+    # The first to be deleted when there are too many.
+    Index(
+        "ix_quotes_nobodys",
+        "created_at_ms",
+        sqlite_where=text("shopper IS NULL"),
+        postgresql_where=text("shopper IS NULL"),
+    ),
 )

@@ -1,0 +1,121 @@
+"""Making quotes: gather what they depend on, ask the engine, write the snapshots."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from admin.members.facts import facts_of
+from admin.promotions import engine
+from admin.promotions.audience import GUEST, Shopper
+from admin.promotions.cart import Cart
+from admin.promotions.world import World
+from admin.quotes import facts, snapshot
+from admin.quotes.book import Book
+from admin.quotes.facts import Look, Touched
+from admin.quotes.recording import Entry
+from admin.resources import Resources
+from gateway import tokens
+from gateway.orders.database import reading
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """What somebody wants priced. `request` is the cart as it was sent, `language` of the reply.
+
+    `shopper` is who signed in, or whom an operator names by id, or facts that an operator made up; None is a
+    guest. `at_ms` is another moment than now. `owner` is who may order what comes out, None is nobody.
+    """
+
+    cart: Cart
+    request: Mapping[str, Any]
+    language: str
+    shopper: tokens.Shopper | Shopper | str | None = None
+    owner: str | None = None
+    at_ms: int | None = None
+    operator: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The shop as one look found it: a book at least as new, and what each cart touches."""
+
+    book: Book
+    look: Look
+    touched: Sequence[Touched]
+
+
+@dataclass(frozen=True, slots=True)
+class Quoter:
+    """Makes quotes of one shop."""
+
+    resources: Resources
+
+    def gather(self, carts: Sequence[Cart]) -> Moment:
+        """What the database says about some carts, now.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database cannot be used.
+        """
+        book = self.resources.books.known()
+        touched, look = self._look(book, carts)
+        if look.number > book.number:
+            # Something changed: what these carts touch may be something else now.
+            book = self.resources.books.at_least(look.number)
+            touched, look = self._look(book, carts)
+        return Moment(book, look, touched)
+
+    def _look(self, book: Book, carts: Sequence[Cart]) -> tuple[Sequence[Touched], Look]:
+        touched = [facts.touched(book, cart) for cart in carts]
+        skus = (
+            touched[0].products.keys() if len(touched) == 1 else {sku for each in touched for sku in each.products}
+        )
+        return touched, facts.look(self.resources.engine, skus)
+
+    def make(self, asked: Asked, moment: Moment, place: int) -> tuple[bytes, Entry]:
+        """The reply to a quote, JSON with its token, and the snapshot to store; `place` is the cart's among all.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database cannot be used.
+        """
+        world = self._world(asked, moment, moment.touched[place])
+        token = secrets.token_hex(16)
+        reply = answer(engine.quote(asked.cart, world), token)
+        kept = snapshot.write(asked.request, world, moment.touched[place].stored, reply)
+        return reply, Entry(token, asked.owner, engine.ENGINE, moment.book.number, moment.look.now_ms, kept)
+
+    def _world(self, asked: Asked, moment: Moment, touched: Touched) -> World:
+        now_ms = moment.look.now_ms if asked.at_ms is None else asked.at_ms
+        free, coupon = moment.look.free, asked.cart.coupon
+        return World(
+            now_ms=now_ms,
+            today=facts.civil(now_ms, self.resources.zone),
+            index=moment.book.index,
+            products=touched.products,
+            free={sku: free[sku] for sku in touched.products if sku in free},
+            shopper=self._shopper(asked.shopper, now_ms),
+            left=touched.left,
+            coupon=None if coupon is None else moment.book.coupons.get(coupon),
+            zone=self.resources.zone,
+            currency=self.resources.currency,
+            language=asked.language,
+            operator=asked.operator,
+        )
+
+    def _shopper(self, given: tokens.Shopper | Shopper | str | None, now_ms: int) -> Shopper:
+        if given is None:
+            return GUEST
+        if isinstance(given, Shopper):
+            return given
+        with reading(self.resources.engine) as connection:
+            return facts_of(connection, given, now_ms, self.resources.zone)
+
+
+def answer(result: dict[str, Any], token: str) -> bytes:
+    """The bytes of a reply. Nothing in them but the token differs between equal quotes."""
+    result["token"] = token
+    return orjson.dumps(result)
