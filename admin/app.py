@@ -40,6 +40,8 @@ from admin.rounds import Rounds
 from admin.routing import Call, Endpoint, routes
 from admin.security import BearerKeys, NoStore
 from admin.sessions import routes as sessions
+from admin.sheets import routes as sheets
+from admin.sheets.jobs import Importing
 from gateway.lifeline import die_with_parent
 from gateway.settings import Settings
 from gateway.telemetry import set_up_logging
@@ -78,6 +80,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *categories.ENDPOINTS,
     *members.ENDPOINTS,
     *sessions.ENDPOINTS,
+    *sheets.ENDPOINTS,
     *campaigns.ENDPOINTS,
     *coupons.ENDPOINTS,
     *orders.ENDPOINTS,
@@ -113,6 +116,7 @@ def create_app(settings: Settings) -> Starlette:
             RefundAll(resources),
             Reminding(resources),
             Forgetting(resources),
+            Importing(resources),
         )
         for each in rounds:
             each.start()
