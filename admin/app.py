@@ -23,6 +23,7 @@ from admin.catalog import category_routes as categories
 from admin.catalog import routes as catalog
 from admin.coupons import routes as coupons
 from admin.fence import Fence
+from admin.gate import routes as gate
 from admin.members import routes as members
 from admin.orders import routes as orders
 from admin.orders import shopping
@@ -42,6 +43,7 @@ from admin.security import BearerKeys, NoStore
 from admin.sessions import routes as sessions
 from admin.sheets import routes as sheets
 from admin.sheets.jobs import Importing
+from admin.storefront import routes as storefront
 from gateway.lifeline import die_with_parent
 from gateway.settings import Settings
 from gateway.telemetry import set_up_logging
@@ -82,12 +84,14 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *sessions.ENDPOINTS,
     *sheets.ENDPOINTS,
     *campaigns.ENDPOINTS,
+    *gate.ENDPOINTS,
     *coupons.ENDPOINTS,
     *orders.ENDPOINTS,
     *shopping.ENDPOINTS,
     *payments.ENDPOINTS,
     *receipts.ENDPOINTS,
     *reminders.ENDPOINTS,
+    *storefront.ENDPOINTS,
     *audit.ENDPOINTS,
     *readiness.ENDPOINTS,
     Endpoint(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from redis import Redis
@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from admin.instants import format_instant
 from admin.quotes.books import Books
+from admin.storefront.memory import Shelf
 from gateway import store
 from gateway.orders.database import open_engine
 from gateway.receipts import ReceiptSigner
@@ -28,6 +29,7 @@ class Resources:
     tokens: TokenVerifier
     receipts: ReceiptSigner
     books: Books
+    shelf: Shelf = field(default_factory=Shelf)
 
     @classmethod
     def open(cls, settings: Settings) -> Resources:
