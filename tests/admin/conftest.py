@@ -13,6 +13,7 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from sidecar import Api, Shop, settings_for
 
+from admin import migrations
 from admin.resources import Resources
 from gateway import keys, store
 from gateway.settings import Settings
@@ -41,6 +42,22 @@ def resources(settings: Settings) -> Iterator[Resources]:
 @pytest.fixture
 def shop(resources: Resources, unique: Callable[[str], str]) -> Shop:
     return Shop(resources, unique)
+
+
+@pytest.fixture(scope="module")
+def shared_resources(tmp_path_factory: pytest.TempPathFactory, redis_server: Any) -> Iterator[Resources]:
+    """SQLite that a whole module shares, for what does not differ between databases."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('shared') / 'ledger.db'}"
+    migrations.upgrade(url)
+    opened = Resources.open(settings_for(url, redis_server.url))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def shared_shop(shared_resources: Resources, unique: Callable[[str], str]) -> Shop:
+    """A shop that a whole module shares; its names are the test's own all the same."""
+    return Shop(shared_resources, unique)
 
 
 @pytest.fixture(scope="session")

@@ -12,14 +12,12 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from sidecar import ACTOR, Shop, settings_for
+from sidecar import ACTOR, Shop
 
-from admin import migrations
 from admin.campaigns import editing, service
 from admin.errors import AdminError, Conflict, Invalid
 from admin.promotions import registry
 from admin.promotions.model import PromotionType
-from admin.resources import Resources
 
 HOUR_MS = 3_600_000
 TYPES = sorted(registry.available())
@@ -49,29 +47,15 @@ LOCKED: dict[str, Any] = {
 """What may change only before the start."""
 
 
-@pytest.fixture(scope="module")
-def resources(tmp_path_factory: pytest.TempPathFactory, redis_server: Any) -> Iterator[Resources]:
-    url = f"sqlite:///{tmp_path_factory.mktemp('matrix') / 'ledger.db'}"
-    migrations.upgrade(url)
-    opened = Resources.open(settings_for(url, redis_server.url))
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def shop(resources: Resources, unique: Callable[[str], str]) -> Shop:
-    return Shop(resources, unique)
-
-
 @pytest.fixture(params=TYPES)
-def promotion(request: pytest.FixtureRequest, shop: Shop) -> PromotionType:
+def promotion(request: pytest.FixtureRequest, shared_shop: Shop) -> PromotionType:
     """A type, whose products and some spare ones are there."""
     found = registry.available()[request.param]
     fields: Any = found.campaign.model_validate({**found.body, "draft": True})
     for sku in {*(item.sku for item in fields.items), *found.named(fields.rule), "spare", "other", "third"}:
         # Another type may have it too.
         with suppress(Conflict):
-            shop.product(sku=sku, price=99_000, stock=1_000_000, category="kitchen")
+            shared_shop.product(sku=sku, price=99_000, stock=1_000_000, category="kitchen")
     return found
 
 
@@ -137,8 +121,8 @@ def refused(result: Any, state: str, field: str) -> bool:
 
 
 @pytest.fixture
-def bench(shop: Shop, promotion: PromotionType) -> Bench:
-    return Bench(shop, promotion)
+def bench(shared_shop: Shop, promotion: PromotionType) -> Bench:
+    return Bench(shared_shop, promotion)
 
 
 def test_what_is_shown_stays_changeable_until_the_end(bench: Bench) -> None:
