@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
@@ -13,8 +14,9 @@ from admin.promotions.campaign import Campaign, read_campaign
 from admin.promotions.cart import Cart
 from admin.promotions.coupon import Coupon
 from admin.promotions.world import Left, Product, World
-from tests.promotions.worlds import CURRENCY, DAY_MS, NOW_MS, TODAY, body_of, broken, campaign, coupon, world
+from tests.promotions.worlds import CURRENCY, DAY_MS, NOW_MS, TODAY, body_of, broken, campaign, coupon, quote, world
 
+SEED = int(os.environ.get("SEED", "1122"))
 SKUS = tuple("abcdefgh")
 GIFT_SKUS = ("mug", "spoon", "pen")
 OPTION_SKUS = ("towel", "soap")
@@ -81,6 +83,18 @@ def draw(seed: int | str, *, plain: bool = False) -> Drawn:
         language=dice.choice(("en", "zh-Hant")),
     )
     return Drawn(_cart(dice, campaigns, plain=plain, with_coupon=shop.coupon is not None), shop)
+
+
+def drawn(name: str, count: int, *, plain: bool = False) -> Iterator[tuple[str, Drawn]]:
+    """Many of them, each with its seed; always the same ones for a name, unless `SEED` is set."""
+    for number in range(count):
+        seed = f"{SEED} {name} {number}"
+        yield seed, draw(seed, plain=plain)
+
+
+def ask(each: Drawn) -> dict[str, Any]:
+    """The quote of a drawn cart, its sums checked."""
+    return quote(each.cart, each.world)
 
 
 def _products(dice: random.Random) -> dict[str, Product]:
