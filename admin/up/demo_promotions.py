@@ -25,6 +25,7 @@ PRODUCTS: dict[str, dict[str, Any]] = {
     "demo-speaker": {"name": "Shelf speaker 書架喇叭", "price": 159_900, "category": "sound"},
 }
 
+# Each lists demo goods only: somebody who tries their own beside them is not to wonder about prices.
 PROMOTIONS: dict[str, dict[str, Any]] = {
     "item_discount": {
         "name": "Lamp week",
@@ -37,7 +38,7 @@ PROMOTIONS: dict[str, dict[str, Any]] = {
         "texts": {"zh-Hant": {"name": "滿額減"}},
         "priority": -1,
         "rule": {"mode": "tiers", "tiers": [{"spend": 20_000, "off": 2_000}, {"spend": 50_000, "off": 6_000}]},
-        "scope": "all",
+        "items": [{"sku": "demo-kettle"}, {"sku": "demo-headphones"}, {"sku": "demo-speaker"}],
     },
     "threshold_discount": {
         "name": "Two cups",
