@@ -7,6 +7,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -85,7 +86,10 @@ def test_another_process_gives_the_same_bytes(hash_seed: str) -> None:
 
 def test_the_order_of_the_lines_decides_only_who_gets_the_last_cent() -> None:
     turned_around = 0
-    for seed, each in drawn("order", SOME, plain=True):
+    for number, (seed, shop) in enumerate(drawn("order", SOME, plain=True)):
+        # Where all products cost the same, many remainders tie.
+        same = {sku: replace(one, price=1001) for sku, one in shop.world.products.items()}
+        each = shop.but(products=same) if number % 2 else shop
         before = ask(each)
         after = ask(each.but(cart=with_lines(each.cart, each.cart.lines[::-1])))
         for name in ("subtotal", "discount", "total"):
