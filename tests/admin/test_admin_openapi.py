@@ -149,6 +149,7 @@ def test_the_examples_work(api: Api, shop: Shop) -> None:
         ("pause_campaign", "POST", "/campaigns/noon1121/pause", 200),
         ("resume_campaign", "POST", "/campaigns/noon1121/resume", 200),
         ("copy_campaign", "POST", "/campaigns/noon1121/copy", 201),
+        ("check_campaign", "POST", "/campaigns/check", 200),
         ("publish_campaign", "POST", "/campaigns/noon1122/publish", 200),
         ("terminate_campaign", "POST", "/campaigns/noon1121/terminate", 200),
         ("quote", "POST", "/api/quote", 200),

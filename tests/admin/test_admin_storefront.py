@@ -3,67 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
-import pytest
-from buying import TOKEN_SECRET
+from looking import HOUR_MS, Window, campaign, filled
 from sidecar import Api, Shop
 
 from admin.promotions.cart import QUANTITY_MAX
-from gateway.tokens import mint
-
-HOUR_MS = 3_600_000
-
-
-class Window:
-    """A shop window: one shopper's or a guest's view of the storefront."""
-
-    def __init__(self, api: Api, *, level: int | None = None, languages: str = "en") -> None:
-        self._api = api
-        self._key = None
-        if level is not None:
-            self._key = mint(TOKEN_SECRET.encode(), f"member {level}", ttl_s=3600, level=level)
-        self._languages = languages
-
-    def get(self, path: str, status: int = 200) -> Any:
-        return self._api.get(path, status, key=self._key, headers={"Accept-Language": self._languages})
-
-    def quote(self, sku: str, quantity: int = 1, **about: Any) -> Any:
-        """The line of a quote for one product."""
-        cart = {"lines": [{"sku": sku, "quantity": quantity, **about}], "explain": True}
-        return self._api.post("/api/quote", cart, key=self._key)["lines"][0]
-
-    def listed(self, **query: Any) -> list[dict[str, Any]]:
-        """All items of a list, page by page."""
-        found: list[dict[str, Any]] = []
-        cursor = ""
-        while True:
-            asked = "&".join(f"{name}={value}" for name, value in query.items())
-            page = self.get(f"/api/products?{asked}{cursor}")
-            found += page["items"]
-            if page["next"] is None:
-                return found
-            cursor = f"&cursor={page['next']}"
-
-    def skus(self, **query: Any) -> list[str]:
-        return [each["sku"] for each in self.listed(**query)]
-
-
-def campaign(api: Api, shop: Shop, kind: str, rule: dict[str, Any], *skus: str, **about: Any) -> str:
-    """A campaign that runs now."""
-    now = shop.now_ms()
-    body = {
-        "type": kind,
-        "code": shop.unique("c"),
-        "name": "Campaign",
-        "starts_at": now - HOUR_MS,
-        "ends_at": now + HOUR_MS,
-        "rule": rule,
-        **({"items": [{"sku": sku} for sku in skus]} if skus else {}),
-        **about,
-    }
-    return str(api.post("/campaigns", body, 201)["code"])
-
 
 TIERS = {"mode": "tiers", "tiers": [{"spend": 30000, "off": 4000}]}
 
@@ -206,152 +150,8 @@ def test_the_product_page_tells_what_each_promotion_would_make_of_it(api: Api, s
     view.get("/api/products/none", 404)
 
 
-@pytest.fixture
-def shelf(api: Api, shop: Shop) -> list[str]:
-    """Six products in two categories, one of them below the other."""
-    for body in (
-        {"id": "home", "name": "Home", "texts": {"zh-Hant": {"name": "家居"}}},
-        {"id": "light", "name": "Light", "parent": "home"},
-    ):
-        api.post("/categories", body, 201)
-    about: list[dict[str, Any]] = [
-        {"sku": "b2", "name": "Ｂulb", "price": 300, "category": "light", "tags": ["warm"]},
-        {"sku": "a1", "name": "cup", "price": 100, "category": "home"},
-        {"sku": "c3", "name": "Apple", "price": 300},
-        {"sku": "d4", "name": "cup", "price": 200},
-        {"sku": "e5", "name": "Duck", "price": 50},
-        {"sku": "f6", "name": "Egg", "price": 400, "on_sale": False},
-    ]
-    return [shop.product(**each) for each in about]
-
-
-def test_lists_are_sorted_and_paged(api: Api, shop: Shop, shelf: list[str]) -> None:
-    campaign(api, shop, "item_discount", {"price": 10}, "b2")
-    view = Window(api)
-    orders = {
-        "": ["a1", "b2", "c3", "d4", "e5"],
-        "name": ["c3", "b2", "a1", "d4", "e5"],
-        "price": ["e5", "a1", "d4", "b2", "c3"],
-        "-price": ["b2", "c3", "d4", "a1", "e5"],
-        "promo_price": ["b2", "e5", "a1", "d4", "c3"],
-        "-promo_price": ["c3", "d4", "a1", "e5", "b2"],
-        "newest": ["e5", "d4", "c3", "a1", "b2"],
-    }
-    for sort, expected in orders.items():
-        asked = {"sort": sort} if sort else {}
-        assert view.skus(limit=2, **asked) == view.skus(**asked) == expected, sort
-        prices = [each["promo_price"] for each in view.listed(**asked)]
-        if sort.endswith("promo_price"):
-            assert prices == sorted(prices, reverse=sort.startswith("-"))
-
-
-def test_a_page_begins_where_the_last_one_ended_whatever_changed(api: Api, shop: Shop, shelf: list[str]) -> None:
-    view = Window(api)
-    for sort, expected in (("price", ["d4", "b2"]), ("promo_price", ["d4", "b2"]), ("name", ["a1", "d4"])):
-        cursor = view.get(f"/api/products?limit=2&sort={sort}")["next"]
-        again = view.get(f"/api/products?limit=2&sort={sort}&cursor={cursor}")
-        assert [each["sku"] for each in again["items"]] == expected
-    by_price = view.get("/api/products?limit=2&sort=promo_price")["next"]
-    api.patch("/products/a1", {"price": 1})
-    api.delete("/products/d4")
-    rest = view.get(f"/api/products?sort=promo_price&cursor={by_price}")
-    assert [each["sku"] for each in rest["items"]] == ["b2", "c3"]
-    for wrong in ("price", "name"):
-        cursor = view.get("/api/products?limit=1")["next"]
-        view.get(f"/api/products?sort={wrong}&cursor={cursor}", 422)
-    for query in ("sort=cheap", "type=lottery", "limit=501", "colour=red", "channel=tv", "campaign=UP"):
-        view.get(f"/api/products?{query}", 422)
-
-
-def test_a_change_of_a_price_or_a_campaign_is_in_the_next_list(api: Api, shop: Shop, shelf: list[str]) -> None:
-    view = Window(api)
-    assert view.skus(sort="promo_price")[0] == "e5"
-    api.patch("/products/c3", {"price": 2})
-    assert view.skus(sort="promo_price")[0] == "c3"
-    code = campaign(api, shop, "item_discount", {"price": 1}, "d4")
-    assert view.skus(sort="promo_price")[0] == "d4"
-    assert view.skus(q="d4 shiny") == []
-    api.patch("/products/d4", {"name": "Shiny cup"})
-    assert view.skus(q="d4 shiny") == ["d4"]
-    api.post(f"/campaigns/{code}/pause")
-    assert view.skus(sort="promo_price")[0] == "c3"
-
-
-def test_sorted_prices_are_those_of_who_asks(api: Api, shop: Shop, shelf: list[str]) -> None:
-    campaign(api, shop, "item_discount", {"price": 1}, "a1", audience={"kind": "members", "levels": [3]})
-    campaign(api, shop, "item_discount", {"price": 2}, "c3", channels=["app"])
-    firsts = {
-        (3, "web"): "a1",
-        (None, "web"): "e5",
-        (None, "app"): "c3",
-        (3, "app"): "a1",
-        (2, "web"): "e5",
-    }
-    for _ in range(2):
-        for (level, channel), expected in firsts.items():
-            assert Window(api, level=level).skus(sort="promo_price", channel=channel)[0] == expected
-
-
-def test_words_are_found_in_products_categories_and_promotions(api: Api, shop: Shop, shelf: list[str]) -> None:
-    now = shop.now_ms()
-    campaign(
-        api,
-        shop,
-        "threshold_reduction",
-        {"mode": "every", "spend": 20000, "off": 1000},
-        "a1",
-        "b2",
-        name="Summer fair",
-        slogan="Sunny days",
-        texts={"ja": {"name": "夏祭り"}},
-    )
-    campaign(api, shop, "item_discount", {"percent_off": 5}, "d4", label="VIP day", audience={"kind": "members"})
-    campaign(
-        api,
-        shop,
-        "item_discount",
-        {"percent_off": 5},
-        "e5",
-        name="Winter",
-        starts_at=now + 1,
-        ends_at=now + HOUR_MS,
-    )
-    campaign(api, shop, "threshold_discount", TEN, scope="category", categories=["home"], exclude=["a1"])
-    later = campaign(
-        api, shop, "item_discount", {"percent_off": 6}, "c3", starts_at=now + HOUR_MS, ends_at=now + 2 * HOUR_MS
-    )
-    view = Window(api)
-    found = {
-        "CUP": ["a1", "d4"],
-        "bulb": ["b2"],
-        "WARM": ["b2"],
-        "light": ["b2"],
-        "%E5%AE%B6%E5%B1%85": ["a1", "b2"],
-        "summer+FAIR": ["a1", "b2"],
-        "sunny": ["a1", "b2"],
-        "%E5%A4%8F%E7%A5%AD": ["a1", "b2"],
-        "%E6%BB%BF%E6%B8%9B": ["a1", "b2"],
-        "every+200": ["a1", "b2"],
-        "%E6%BB%BF%E6%8A%98": ["b2"],
-        "summer+cup": ["a1"],
-        "vip": [],
-        later: [],
-        "nothing": [],
-    }
-    for word, expected in found.items():
-        assert view.skus(q=word) == expected, word
-    assert Window(api, level=1).skus(q="vip") == ["d4"]
-    assert view.skus(type="threshold_reduction") == ["a1", "b2"]
-    assert view.skus(type="threshold_discount", q="bulb") == ["b2"]
-    assert view.skus(campaign=later) == view.skus(campaign="none") == []
-    assert view.skus(category="home", sort="-price") == ["b2", "a1"]
-    assert view.skus(category="light") == ["b2"]
-
-
-TEN = {"by": "count", "tiers": [{"at": 2, "percent_off": 10}]}
-
-
-def test_a_campaign_page_tells_its_rule_and_its_goods(api: Api, shop: Shop, shelf: list[str]) -> None:
+def test_a_campaign_page_tells_its_rule_and_its_goods(api: Api, shop: Shop) -> None:
+    filled(api, shop)
     code = campaign(api, shop, "item_discount", {"percent_off": 10}, "b2", "c3", name="Ten off", exclude=["c3"])
     campaign(api, shop, "item_discount", {"percent_off": 50}, "b2", priority=3)
     view = Window(api)
@@ -372,7 +172,18 @@ def test_a_campaign_page_tells_its_rule_and_its_goods(api: Api, shop: Shop, shel
     view.get("/c/none", 404)
 
 
-def test_who_may_see_a_campaign_page(api: Api, shop: Shop, shelf: list[str]) -> None:
+def test_lists_go_by_the_age_of_products_and_the_names_of_categories(api: Api, shop: Shop) -> None:
+    filled(api, shop)
+    view = Window(api)
+    assert view.skus(sort="newest") == ["e5", "d4", "c3", "a1", "b2"]
+    assert view.skus(sort="newest", q="%E5%AE%B6%E5%B1%85") == ["a1", "b2"]
+    api.patch("/categories/light", {"name": "Lamps"})
+    assert view.skus(q="lamps") == ["b2"]
+    assert view.skus(q="light") == []
+
+
+def test_who_may_see_a_campaign_page(api: Api, shop: Shop) -> None:
+    filled(api, shop)
     now = shop.now_ms()
     hidden = campaign(api, shop, "item_discount", {"percent_off": 10}, "b2", draft=True)
     in_app = campaign(api, shop, "item_discount", {"percent_off": 10}, "b2", channels=["app"])
