@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import time
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select, true
+from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select, true
 
 from admin.quotes.tables import quotes
 from admin.resources import Resources
 from admin.rounds import Rounds
 from gateway.orders.database import now_ms, reading, writing
+from gateway.settings import Settings
 
 FORGET_EVERY_S = 60.0
 AT_ONCE_MAX = 1000
@@ -42,12 +43,12 @@ class Forgetting(Rounds):
             gc.freeze()
             self._warm = True
         if time.monotonic() - self._forgot_at >= FORGET_EVERY_S:
-            while not self.stopping and forget(self._resources):
+            while not self.stopping and forget(self._resources.engine, self._resources.settings):
                 pass
             self._forgot_at = time.monotonic()
 
 
-def forget(resources: Resources) -> int:
+def forget(engine: Engine, settings: Settings) -> int:
     """Delete some quotes: those that are too old, else what is too many, guests' and operators' first.
 
     How many were deleted; 0 when all that are left are kept.
@@ -55,11 +56,10 @@ def forget(resources: Resources) -> int:
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database cannot be used.
     """
-    settings = resources.settings
-    with reading(resources.engine) as connection:
+    with reading(engine) as connection:
         before_ms = now_ms(connection) - settings.quote_keep_s * 1000
         excess = connection.execute(select(func.count()).select_from(quotes)).scalar_one() - settings.quotes_max
-    with writing(resources.engine) as connection:
+    with writing(engine) as connection:
         deleted = _delete(connection, AT_ONCE_MAX, quotes.c.created_at_ms < before_ms)
         for nobodys in (quotes.c.shopper.is_(None), true()):
             if not deleted and excess > 0:
