@@ -173,27 +173,27 @@ def _numbers(shop: Shop) -> dict[int, int]:
 
 
 def test_a_tree_comes_in_any_order(shop: Shop) -> None:
-    text = "id,name,parent\nc,C,b\nb,B,a\na,A,\n"
+    text = "id,name,parent\nb,B,c\na,A,b\nc,C,\n"
     with reading(shop.resources.engine) as connection:
         before = changes.newest_number(connection)
     assert counts(bring(shop, "categories", text)) == ("done", 3, 0, 0, 0)
     with reading(shop.resources.engine) as connection:
         noted = [(each.subject, each.body) for each in changes.since(connection, before)]
     assert noted == [
-        ("a", {"name": "A", "parent": None}),
-        ("b", {"name": "B", "parent": "a"}),
-        ("c", {"name": "C", "parent": "b"}),
+        ("c", {"name": "C", "parent": None}),
+        ("b", {"name": "B", "parent": "c"}),
+        ("a", {"name": "A", "parent": "b"}),
     ]
-    wrong = bring(shop, "categories", "id,name,parent\na,A,c\nd,D,zz\ne,E,d\nf,F,\n", partial=True)
+    wrong = bring(shop, "categories", "id,name,parent\nc,C,a\nd,D,zz\ne,E,d\nf,F,\n", partial=True)
     assert errors(wrong) == [
         (2, "parent", "cycle"),
         (3, "parent", "unknown_category"),
         (4, "parent", "unknown_category"),
     ]
     assert [(each["id"], each["parent"]) for each in everything(shop, "categories")] == [
-        ("a", None),
-        ("b", "a"),
-        ("c", "b"),
+        ("a", "b"),
+        ("b", "c"),
+        ("c", None),
         ("f", None),
     ]
 

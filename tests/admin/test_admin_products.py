@@ -114,8 +114,8 @@ def skus(api: Api, query: str) -> list[str]:
 
 
 def test_a_list_shows_what_is_asked_for(api: Api) -> None:
-    for body in ({"id": "home", "name": "Home"}, {"id": "kitchen", "name": "Kitchen", "parent": "home"}):
-        api.post("/categories", body, 201)
+    for name, parent in (("home", None), ("rooms", "home"), ("kitchen", "rooms")):
+        api.post("/categories", {"id": name, "name": name, "parent": parent}, 201)
     for sku, about in {
         "kettle": {"name": "銅壺 Kettle", "category": "kitchen", "tags": ["new", "it's"]},
         "lamp": {"name": "Lamp 100%", "category": "home", "tags": ["newer"]},
