@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from admin.promotions.searching.board import Board
-from admin.promotions.searching.tables import Alone, Level, subsets
+from admin.promotions.searching.tables import Alone, Level
 
-Outcome = tuple[int, int]
-"""A score and what the coupon's lines cost, both compared with all lines alone at their best."""
-
-MADE = 3
+MADE = 1
 """Steps that making one outcome counts for."""
-_LARGEST = 7_000
+LARGEST = 7_000
 """Outcomes that one front may have at most."""
+_BEARING_BITS = 64
+_HALF = 1 << (_BEARING_BITS - 1)
+_ALL = (1 << _BEARING_BITS) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """Outcomes, from the cheapest to the one that leaves most for the coupon, as three lists of equal length.
+
+    A score and what the coupon's lines cost are compared with all lines alone at their best. `outcomes` has both in
+    one number, so that adding two outcomes is one addition.
+    """
+
+    outcomes: list[int]
+    scores: list[int]
+    bearings: list[int]
+
+
+def _both(score: int, bearing: int) -> int:
+    return (score << _BEARING_BITS) - bearing
 
 
 class Fronts:
@@ -23,80 +41,88 @@ class Fronts:
         self._board = board
         self._levels = levels
         self._options = {place: options for place, options in alone.options.items() if len(options) > 1}
-        self._loose = sum(board.bits[place] for place in self._options)
-        self._known: dict[tuple[int, int], list[Outcome]] = {}
+        loose = sum(board.bits[place] for place in self._options)
+        self._open = [*(level.alive | loose for level in levels), loose]
+        self._known: list[dict[int, Front]] = [{} for _ in self._open]
+        self._changes = [
+            {part: _both(score, level.bearings[part]) for part, score in level.scores.items()} for level in levels
+        ]
         self.first = len(levels) + 1
         ways = {place: len(options) for place, options in alone.options.items()}
-        while self.first > 0 and _product(ways.values()) <= _LARGEST:
+        while self.first > 0 and _product(ways.values()) <= LARGEST:
             self.first -= 1
             for place in levels[self.first - 1].stake.places if self.first else ():
                 ways[place] += 1
 
-    def of(self, number: int, left: int) -> list[Outcome]:
-        """The outcomes of a level and all after it when some lines are left, the cheapest first."""
-        alive = self._levels[number].alive if number < len(self._levels) else 0
-        left &= alive | self._loose
-        key = (number, left)
-        if key not in self._known:
-            self._known[key] = self._front(number, left)
-        return self._known[key]
+    def of(self, number: int, left: int) -> Front:
+        """The outcomes of a level and all after it when some lines are left."""
+        left &= self._open[number]
+        known = self._known[number]
+        found = known.get(left)
+        if found is None:
+            found = known[left] = self._front(number, left)
+        return found
 
-    def _front(self, number: int, left: int) -> list[Outcome]:
-        if number < len(self._levels):
-            level = self._levels[number]
-            found = [
-                (score + level.scores[part], bearing + level.bearings[part])
-                for part in subsets(left & level.mask)
-                if level.scores[part] != self._board.impossible
-                for score, bearing in self.of(number + 1, left ^ part)
-            ]
-        else:
-            place = next((place for place in self._options if self._board.bits[place] & left), None)
-            if place is None:
-                return [(0, 0)]
-            after = self.of(number, left ^ self._board.bits[place])
-            found = [
-                (score + more, bearing + less) for more, less in self._apart(place) for score, bearing in after
-            ]
+    def _front(self, number: int, left: int) -> Front:
+        if number == len(self._levels):
+            return self._apart_front(left)
+        later, still = self._known[number + 1], self._open[number + 1]
+        changes = self._changes[number]
+        found: list[int] = []
+        for part in self._levels[number].parts(left):
+            rest = left & ~part
+            after = later.get(rest & still) or self.of(number + 1, rest)
+            change = changes[part]
+            found += [outcome + change for outcome in after.outcomes]
+        return self._thinned(found)
+
+    def _apart_front(self, left: int) -> Front:
+        place = next((place for place in self._options if self._board.bits[place] & left), None)
+        if place is None:
+            return Front([0], [0], [0])
+        after = self.of(len(self._levels), left ^ self._board.bits[place])
+        return self._thinned([outcome + change for change in self._apart(place) for outcome in after.outcomes])
+
+    def _thinned(self, found: list[int]) -> Front:
+        """Without outcomes that another is as good as."""
         self._board.steps -= MADE * len(found)
         found.sort()
-        kept: list[Outcome] = []
-        most = -self._board.impossible
+        outcomes, bearings = [], []
+        most = -_HALF
         for outcome in found:
-            if outcome[1] > most:
-                most = outcome[1]
-                kept.append(outcome)
-        return kept
+            bearing = _HALF - ((outcome + _HALF) & _ALL)
+            if bearing > most:
+                most = bearing
+                outcomes.append(outcome)
+                bearings.append(bearing)
+        return Front(outcomes, [(outcome + _HALF) >> _BEARING_BITS for outcome in outcomes], bearings)
 
-    def _apart(self, place: int) -> list[Outcome]:
+    def _apart(self, place: int) -> list[int]:
         """What the options of a line change compared with the best of each."""
         options = self._options[place]
         dearest = max(option.bearing for option in options)
-        return [(option.score - options[0].score, option.bearing - dearest) for option in options]
+        return [_both(option.score - options[0].score, option.bearing - dearest) for option in options]
 
-    def retrace(self, number: int, left: int, outcome: Outcome) -> tuple[list[int], dict[int, int]]:
+    def retrace(self, number: int, left: int, outcome: int) -> tuple[list[int], dict[int, int]]:
         """What the levels take and what the lines pick for an outcome of a front."""
         taken = []
         for later in range(number, len(self._levels)):
-            level = self._levels[later]
-            for part in subsets(left & level.mask):
-                before = (outcome[0] - level.scores[part], outcome[1] - level.bearings[part])
-                if before in self.of(later + 1, left ^ part):
+            changes = self._changes[later]
+            for part in self._levels[later].parts(left):
+                if outcome - changes[part] in self.of(later + 1, left ^ part).outcomes:
                     taken.append(part)
                     left ^= part
-                    outcome = before
+                    outcome -= changes[part]
                     break
         picked = {}
         for place in self._options:
-            if not self._board.bits[place] & left:
-                continue
-            left ^= self._board.bits[place]
-            for index, (more, less) in enumerate(self._apart(place)):
-                before = (outcome[0] - more, outcome[1] - less)
-                if before in self.of(len(self._levels), left):
-                    picked[place] = index
-                    outcome = before
-                    break
+            if self._board.bits[place] & left:
+                left ^= self._board.bits[place]
+                for index, change in enumerate(self._apart(place)):
+                    if outcome - change in self.of(len(self._levels), left).outcomes:
+                        picked[place] = index
+                        outcome -= change
+                        break
         return taken, picked
 
 

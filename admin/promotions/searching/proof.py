@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import chain, islice
-from operator import itemgetter
+from functools import cached_property
 
 from admin.promotions.pricing import Assignment
 from admin.promotions.searching.board import JUDGED, Board
-from admin.promotions.searching.fronts import MADE, Fronts
-from admin.promotions.searching.tables import Alone, Level, assigned, subsets
+from admin.promotions.searching.fronts import Fronts
+from admin.promotions.searching.tables import Alone, Level, assigned
 
 TRIED = 5
 """Steps that looking at one set of one campaign counts for."""
+LOOKED = 4
+"""Steps that looking at one outcome counts for."""
 DUG = 5_000
 """Steps after which it looks up what may come of the last lines instead of trying it out each time."""
 PRICED = 12 * JUDGED
@@ -47,9 +48,12 @@ class Proof:
         self._total = board.cost(self.score)
         self._open: int | None = None
         self._loose = [place for place in board.places if len(alone.options[place]) > 1]
-        self._fronts = Fronts(board, levels, alone)
         self._dug = board.steps - DUG
         self._gifts = alone.gifts + sum(level.gifts for level in levels)
+
+    @cached_property
+    def _fronts(self) -> Fronts:
+        return Fronts(self._board, self._levels, self._alone)
 
     @property
     def least(self) -> int:
@@ -66,7 +70,7 @@ class Proof:
         self._level(0, self._board.everything, score, bearing)
 
     def _level(self, number: int, left: int, score: int, bearing: int) -> None:
-        if self._sure and number >= self._fronts.first and self._board.steps < self._dug:
+        if self._sure and self._board.steps < self._dug and number >= self._fronts.first:
             self._look_up(number, left, score, bearing)
             return
         if number == len(self._levels):
@@ -76,17 +80,17 @@ class Proof:
         following = self._tables[number + 1]
         alive = self._levels[number + 1].alive if number + 1 < len(self._levels) else 0
         shift, half, lowest = board.shift, board.half, board.lowest
-        within = left & level.mask
+        parts = level.parts(left)
         found = []
         limit = self._total
-        for part in subsets(within):
+        for part in parts:
             above = score + level.scores[part]
             bound = above + following[(left ^ part) & alive]
             hoped = bearing + level.bearings[part]
             low = lowest((bound + half) >> shift, hoped)
             if low <= limit:
                 found.append((low, bound, part, above, hoped))
-        board.steps -= TRIED << within.bit_count()
+        board.steps -= TRIED * len(parts)
         found.sort()
         for low, bound, part, above, hoped in found:
             self._taken[number] = part
@@ -100,26 +104,29 @@ class Proof:
 
     def _look_up(self, number: int, left: int, score: int, bearing: int) -> None:
         """Find the best that may come of the lines that are left, from outcomes in order of cost."""
-        board = self._board
+        board, off = self._board, self._board.off
         front = self._fronts.of(number, left)
-        if not front:
+        if not front.scores:
             return
-        reaching = board.threshold - bearing
-        first = bisect_left(front, reaching, key=itemgetter(1))
-        dearest = bearing + front[-1][1]
+        first = bisect_left(front.bearings, board.threshold - bearing)
+        dearest = bearing + front.bearings[-1]
         found = None
         # Of those for which the coupon takes nothing off, the first is the best.
-        for outcome in chain(front[:1] if first else (), islice(front, first, None)):
-            reached = score + outcome[0]
-            board.steps -= MADE
-            if outcome[1] >= reaching and board.lowest(board.cost(reached), dearest) > self._total:
+        if first and score + front.scores[0] < self.score:
+            self.score, found = score + front.scores[0], 0
+            self._total = board.cost(self.score)
+        for place in range(first, len(front.scores)):
+            reached = score + front.scores[place]
+            cost = board.cost(reached)
+            board.steps -= LOOKED
+            if cost - off(min(cost, dearest)) > self._total:
                 break
-            reached -= board.off(bearing + outcome[1]) << board.shift
+            reached -= off(bearing + front.bearings[place]) << board.shift
             if reached < self.score:
-                self.score, found = reached, outcome
+                self.score, found = reached, place
                 self._total = board.cost(reached)
         if found is not None:
-            taken, picked = self._fronts.retrace(number, left, found)
+            taken, picked = self._fronts.retrace(number, left, front.outcomes[found])
             self.best = assigned(board, self._levels, [*self._taken[:number], *taken], self._alone, picked)
 
     def _lines(self, position: int, left: int, score: int, bearing: int) -> None:

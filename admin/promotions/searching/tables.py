@@ -55,22 +55,32 @@ def _undominated(options: Sequence[Option]) -> list[Option]:
     return kept
 
 
-@dataclass(frozen=True, slots=True)
 class Level:
     """One campaign in the order of the search.
 
-    `scores` and `bearings` are what its sets change compared with lines that stay alone at their best; `alive`
-    are the lines that this campaign or a later one may take, `touched` those of them that an earlier one may have.
+    `scores` and `bearings` are what its sets change compared with lines that stay alone at their best; sets that
+    may not be are left out. `alive` are the lines that this campaign or a
+    later one may take, `touched` those of them that an earlier one may have.
     """
 
-    stake: Stake
-    mask: int
-    alive: int
-    touched: int
-    scores: dict[int, int]
-    bearings: dict[int, int]
-    gifts: int
-    """The most that its gifts can be worth."""
+    def __init__(self, stake: Stake, alive: int, touched: int, sets: Sets) -> None:
+        self.stake = stake
+        self.mask = stake.mask
+        self.alive = alive
+        self.touched = touched
+        self.scores = sets.scores
+        self.bearings = sets.bearings
+        self.gifts = sets.gifts
+        self._parts: dict[int, tuple[int, ...]] = {}
+
+    def parts(self, left: int) -> tuple[int, ...]:
+        """The sets that it may take of some lines."""
+        within = left & self.mask
+        found = self._parts.get(within)
+        if found is None:
+            scores = self.scores
+            found = self._parts[within] = tuple([part for part in subsets(within) if part in scores])
+        return found
 
 
 def arrange(stakes: Sequence[Stake]) -> tuple[list[Stake], int]:
@@ -109,38 +119,37 @@ def lay(board: Board, ordered: Sequence[Stake], alone: Alone, gifts: Gifts) -> l
         done = 0
         for each in ordered[:number]:
             done |= each.mask
-        levels.append(Level(stake, stake.mask, alive, alive & done, *_sets(board, stake, alone, gifts)))
+        levels.append(Level(stake, alive, alive & done, Sets(board, stake, alone, gifts)))
     return levels[::-1]
 
 
-def _sets(board: Board, stake: Stake, alone: Alone, gifts: Gifts) -> tuple[dict[int, int], dict[int, int], int]:
-    """Of every set: its score and what it changes for the coupon, and the most that any set's gifts are worth."""
-    code = stake.campaign.code
-    instead = {0: 0}
-    spared = {0: 0}
-    for place in stake.places:
-        bit = board.bits[place]
-        options = alone.options[place]
-        more = board.weights[place][code] - options[0].score
-        # While a line is open, the coupon may hope for the dearest that it can do alone.
-        less = max(option.bearing for option in options)
-        instead |= {mask | bit: score + more for mask, score in instead.items()}
-        spared |= {mask | bit: bearing - less for mask, bearing in spared.items()}
-    scores = {}
-    bearings = {}
-    most = 0
-    for mask, extra in instead.items():
-        row = stake.rows[mask]
-        if row is None:
-            scores[mask] = board.impossible
-            bearings[mask] = 0
-            continue
-        cost, bearing, grants = row
-        value = gifts.value(code, grants) if grants else 0
-        most = max(most, value)
-        scores[mask] = board.pack(cost, value, extra)
-        bearings[mask] = bearing + spared[mask]
-    return scores, bearings, most
+class Sets:
+    """The sets of lines that a campaign may take, as a level has them. `gifts` is the most that any's are worth."""
+
+    def __init__(self, board: Board, stake: Stake, alone: Alone, gifts: Gifts) -> None:
+        self.scores: dict[int, int] = {}
+        self.bearings: dict[int, int] = {}
+        self.gifts = 0
+        code = stake.campaign.code
+        instead = {0: 0}
+        spared = {0: 0}
+        for place in stake.places:
+            bit = board.bits[place]
+            options = alone.options[place]
+            more = board.weights[place][code] - options[0].score
+            # While a line is open, the coupon may hope for the dearest that it can do alone.
+            less = max(option.bearing for option in options)
+            instead |= {mask | bit: score + more for mask, score in instead.items()}
+            spared |= {mask | bit: bearing - less for mask, bearing in spared.items()}
+        for mask, extra in instead.items():
+            row = stake.rows[mask]
+            if row is None:
+                continue
+            cost, bearing, grants = row
+            value = gifts.value(code, grants) if grants else 0
+            self.gifts = max(self.gifts, value)
+            self.scores[mask] = board.pack(cost, value, extra)
+            self.bearings[mask] = bearing + spared[mask]
 
 
 def subsets(mask: int) -> Iterator[int]:
@@ -164,14 +173,13 @@ def least(board: Board, levels: Sequence[Level]) -> list[dict[int, int]]:
     for level in reversed(levels):
         scores = level.scores
         table = {}
-        parts: dict[int, tuple[int, ...]] = {}
         for taken in subsets(level.touched):
             rest = level.alive ^ taken
-            within = rest & level.mask
-            board.spend(1 << within.bit_count())
-            if within not in parts:
-                parts[within] = tuple(subsets(within))
-            table[rest] = min([scores[part] + following[(rest ^ part) & alive] for part in parts[within]])
+            parts = level.parts(rest)
+            board.spend(len(parts))
+            table[rest] = min(
+                [scores[part] + following[(rest ^ part) & alive] for part in parts], default=board.impossible
+            )
         tables.append(table)
         following, alive = table, level.alive
     return tables[::-1]
@@ -186,9 +194,7 @@ def retrace(levels: Sequence[Level], tables: Sequence[dict[int, int]]) -> list[i
         following = tables[number + 1]
         wanted = tables[number][rest]
         part = next(
-            part
-            for part in subsets(rest & level.mask)
-            if level.scores[part] + following[(rest ^ part) & alive] == wanted
+            part for part in level.parts(rest) if level.scores[part] + following[(rest ^ part) & alive] == wanted
         )
         taken.append(part)
         rest = (rest ^ part) & alive
