@@ -105,7 +105,7 @@ class Alone:
             campaign = self._first(product, index.listing(product.sku), wide[path])
             if campaign is None:
                 found[product.sku] = product.price
-            elif campaign.limits is not None:
+            elif campaign.code in self.world.left:
                 found[product.sku] = payable(product, self.default(product))
             else:
                 found[product.sku] = product.price - self._effect(campaign, product, 1)[1].discount
