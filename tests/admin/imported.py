@@ -46,7 +46,8 @@ def exported(shop: Shop, sheet: str, *, mark: bool = False) -> bytes:
 def everything(shop: Shop, sheet: str) -> list[dict[str, Any]]:
     gone = {"revision", "created_at_ms", "updated_at_ms", "changed"}
     with reading(shop.resources.engine) as connection:
-        rows = connection.execute(select(SHEETS[sheet].table)).all()
+        table = SHEETS[sheet].table
+        rows = connection.execute(select(table).order_by(*table.primary_key.columns)).all()
     return [{name: value for name, value in row._mapping.items() if name not in gone} for row in rows]
 
 
