@@ -55,7 +55,7 @@ def item_with_terms(item: type[Item]) -> type[CampaignItem]:
         return CampaignItem
     # No type's own name for its items may be that of a reply: the API's document tells them apart by name.
     name = f"Campaign{item.__name__}"
-    return create_model(name, __base__=CampaignItem, __doc__=f"One product, with its {item.__name__}.", **terms)
+    return create_model(name, __base__=CampaignItem, __doc__="One product of a campaign, with terms of its own.", **terms)
 
 
 _TYPES = registry.available().values()

@@ -66,20 +66,21 @@ def summary_view(
     """A campaign without its items; `content` may have been read without them too."""
     terms = as_object(row.terms)
     if isinstance(content, Readable):
-        fields, error = content.fields, None
+        fields, error, labels = content.fields, None, brief.labels
         usual = content.promotion.coupons_allowed
     else:
         # As much as can be read; the rule is shown as it is stored.
         readable, _ = examine(CampaignFields, terms)
-        fields, error, usual = readable or CampaignFields(), content, True
+        fields, error, labels = readable or CampaignFields(), content, {}
+        usual = True
     return CampaignSummary(
         code=row.code,
         type=row.type,
         state=state_of(row, now_ms),
         name=fields.name,
         slogan=fields.slogan,
-        label=fields.label or brief.labels.get(preferred(languages)),
-        labels=dict(brief.labels),
+        label=fields.label or labels.get(preferred(languages)),
+        labels=dict(labels),
         texts={language: each.model_dump() for language, each in fields.texts.items()},
         starts_at=resources.iso_or_none(row.starts_at_ms),
         ends_at=resources.iso_or_none(row.ends_at_ms),

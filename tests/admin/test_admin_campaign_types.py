@@ -11,7 +11,7 @@ from campaigning import HOUR_MS, example, goods, noted
 from sidecar import ACTOR, Api, Shop, fields_of
 from sqlalchemy import func, select, update
 
-from admin.campaigns import editing, service
+from admin.campaigns import editing, report, service, stock
 from admin.errors import Conflict, Invalid
 from admin.promotions import registry
 from admin.promotions.model import PromotionType
@@ -31,14 +31,17 @@ def test_all_but_seckill_need_no_redis_no_offer_and_no_stock(
             continue
         made = service.create(broken_redis, body, actor=ACTOR)
         assert (made.state, made.error) == ("running", None)
-        if not body.get("items"):
-            continue
-        assert [item.sku for item in made.items] == [item["sku"] for item in body["items"]]
-        for shown, sent in zip(made.items, body["items"], strict=True):
-            # Its own terms, and null for those that it leaves to the rule.
-            terms = shown.model_dump(exclude={"removed"})
-            assert terms == {**dict.fromkeys(terms), **sent}
-            assert away.free(sent["sku"]) == 1_000_000
+        assert report.make(broken_redis, made.code).total.orders == 0
+        if body.get("items"):
+            assert [item.sku for item in made.items] == [item["sku"] for item in body["items"]]
+            for shown, sent in zip(made.items, body["items"], strict=True):
+                # Its own terms, and null for those that it leaves to the rule.
+                terms = shown.model_dump(exclude={"removed"})
+                assert terms == {**dict.fromkeys(terms), **sent}
+                assert away.free(sent["sku"]) == 1_000_000
+            top_up = {"delta": 1, "operation_id": "x"}
+            with pytest.raises(Conflict, match="from their own stock"):
+                stock.change_stock(broken_redis, made.code, made.items[0].sku, top_up, actor=ACTOR)
         made = editing.change(broken_redis, body["code"], {"slogan": "New"}, actor=ACTOR)
         service.pause(broken_redis, made.code, actor=ACTOR)
         service.terminate(broken_redis, made.code, {}, actor=ACTOR)
