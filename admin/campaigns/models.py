@@ -54,8 +54,8 @@ def item_with_terms(item: type[Item]) -> type[CampaignItem]:
     if not terms:
         return CampaignItem
     # No type's own name for its items may be that of a reply: the API's document tells them apart by name.
-    name = f"Campaign{item.__name__}"
-    return create_model(name, __base__=CampaignItem, __doc__="One product of a campaign, with terms of its own.", **terms)
+    name, about = f"Campaign{item.__name__}", "One product of a campaign, with terms of its own."
+    return create_model(name, __base__=CampaignItem, __doc__=about, **terms)
 
 
 _TYPES = registry.available().values()
