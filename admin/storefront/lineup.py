@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from admin.promotions.campaign import Campaign
@@ -14,7 +14,7 @@ from admin.promotions.world import World
 
 @dataclass(frozen=True, slots=True)
 class Lineup:
-    """Campaigns that are on in [`from_ms`, `until_ms`). The `picky` ones are not open to everybody, or limited."""
+    """Campaigns that are on in [`from_ms`, `until_ms`). The `picky` ones are not open to everybody."""
 
     from_ms: int
     until_ms: int | None
@@ -26,11 +26,19 @@ class Lineup:
         return self.from_ms <= now_ms and (self.until_ms is None or now_ms < self.until_ms)
 
     def kind(self, judge: Judge, world: World) -> tuple[object, ...]:
-        """What tells shoppers with different prices apart: whatever is open to them that is not to everybody."""
+        """What tells shoppers with different prices apart: what is open to them that is not to all, and limits."""
         return (
             self.from_ms,
-            *((each.code, world.left.get(each.code)) for each in self.picky if judge.closed(each) is None),
+            frozenset(each.code for each in self.picky if judge.closed(each) is None),
+            frozenset((each.code, world.left[each.code]) for each in self.limited(world) if not judge.closed(each)),
         )
+
+    def limited(self, world: World) -> Iterator[Campaign]:
+        """Campaigns of which something may be used up."""
+        for code in world.left:
+            campaign = world.index.get(code)
+            if campaign is not None:
+                yield campaign
 
 
 class Lineups:
@@ -64,7 +72,5 @@ def lineup(campaigns: Iterable[Campaign], now_ms: int) -> Lineup:
                 until_ms = turn
         if each.running(now_ms):
             on.append(each)
-    picky = tuple(
-        each for each in on if each.audience.kind != "everyone" or each.channels or each.stores or each.limits
-    )
+    picky = tuple(each for each in on if each.audience.kind != "everyone" or each.channels or each.stores)
     return Lineup(from_ms, until_ms, tuple(on), picky)

@@ -19,7 +19,7 @@ from gateway.orders.database import reading
 NAME_KEY_MAX = 48
 """Characters of a name that count when sorting: a cursor carries them."""
 
-Key = tuple[int | str, str]
+Key = tuple[int, str] | tuple[str, str]
 
 
 def page(visit: Visit, wanted: ShopFilter) -> ShopProductPage:
@@ -77,18 +77,16 @@ def _from(visit: Visit, sort: Sort | None, cursor: str | None) -> Iterator[tuple
         yield (lambda key=key: write_cursor(*key)), listings[key[1]]  # type: ignore[misc]
 
 
-def _keys(visit: Visit, sort: Sort) -> list[Key]:
+def _keys(visit: Visit, sort: Sort) -> Sequence[Key]:
     """What products are sorted by, in order."""
-    shelf, book = visit.resources.shelf, visit.book
-    if sort.removeprefix("-") == "promo_price":
-        kind = visit.lineup().kind(visit.alone.judge, visit.world)
-        source = (book.listings, book.index)
-        prices = shelf.prices.get(source, kind, lambda: _promo_prices(visit))
-        return shelf.prices.get(source, (sort, *kind), lambda: _sorted(prices, descending=sort[0] == "-"))
-    return shelf.orders.get((book.listings,), sort, lambda: _made(visit, sort))
+    shelf, listings = visit.resources.shelf, visit.book.listings
+    if sort in {"promo_price", "-promo_price"}:
+        prices = shelf.prices.get(visit.alone, listings, visit.lineup())
+        return prices.order(-1 if sort == "-promo_price" else 1)
+    return shelf.orders.get((listings,), sort, lambda: _made(visit, sort))
 
 
-def _made(visit: Visit, sort: Sort) -> list[Key]:
+def _made(visit: Visit, sort: Sort) -> Sequence[Key]:
     listings = visit.book.listings
     if sort == "name":
         return sorted((plain(each.name)[:NAME_KEY_MAX], sku) for sku, each in listings.items())
@@ -101,10 +99,6 @@ def _made(visit: Visit, sort: Sort) -> list[Key]:
     return _sorted(prices, descending=sort == "-price")
 
 
-def _sorted(values: Mapping[str, int], *, descending: bool) -> list[Key]:
+def _sorted(values: Mapping[str, int], *, descending: bool) -> Sequence[Key]:
     sign = -1 if descending else 1
     return sorted((sign * value, sku) for sku, value in values.items())
-
-
-def _promo_prices(visit: Visit) -> dict[str, int]:
-    return visit.alone.prices(each.product for each in visit.book.listings.values())

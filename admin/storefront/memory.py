@@ -13,11 +13,9 @@ from typing import Any, TypeVar
 
 from admin.quotes.book import Listing
 from admin.storefront.lineup import Lineups
+from admin.storefront.prices import Pricelists
 
 ValueT = TypeVar("ValueT")
-
-PRICINGS_MAX = 8
-"""Kinds of shoppers whose sorted prices are kept; a kind is a set of campaigns that are open."""
 
 
 class Memory:
@@ -74,7 +72,7 @@ class Shelf:
     def __init__(self) -> None:
         self.skus = Skus()
         self.orders = Memory(8)
-        self.prices = Memory(PRICINGS_MAX)
+        self.prices = Pricelists()
         self.categories = Memory(1)
         self.limits = Memory(1)
         self.lineups = Lineups()
