@@ -17,6 +17,7 @@ from tests.promotions.worlds import (
     campaign,
     choices,
     code_of,
+    coupon,
     payables,
     product,
     quote,
@@ -316,6 +317,13 @@ def test_a_stored_campaign_that_cannot_be_read_never_breaks_a_cart(odd: dict[str
     assert joined(reply) == ["usual", "usual"]
 
 
+def test_an_operator_who_chooses_what_cannot_be_read_is_told_so() -> None:
+    for terms in ({"scope": "all"}, {"items": ["lamp"]}):
+        shop = world(broken("odd", **terms), off(100), prices=PRICES, operator=True)
+        reply = quote([("kettle", 1, "odd")], shop)
+        assert choices(reply) == {"odd": ("error", "unreadable", None), "promo": ("applied", None, 9900)}
+
+
 def test_operators_see_what_cannot_be_read_as_an_error() -> None:
     for operator, told in ((True, ("error", "unreadable", None)), (False, None)):
         shop = world(broken("odd", scope="all"), off(100), prices=PRICES, operator=operator)
@@ -330,6 +338,18 @@ def test_a_choice_is_priced_as_if_that_line_alone_took_it() -> None:
     assert payables(reply) == [9667, 4833]
     assert choices(reply, 1)["each"] == ("beaten", "lower_priority", 9900)
     assert choices(reply, 2)["each"] == ("beaten", "lower_priority", 4900)
+
+
+def test_a_choice_is_priced_with_the_coupon_on_what_all_lines_cost_then() -> None:
+    # With the kettle elsewhere the lamp costs 5000 again: of 1000 off 14900 the kettle bears 664.43.
+    campaigns = [over(15000, code="both", priority=1), off(100, code="each")]
+    reply = quote(
+        {"kettle": 1, "lamp": 1},
+        world(*campaigns, prices=PRICES, coupon=coupon(amount_off=1000)),
+        explain=True,
+        coupon="SAVE",
+    )
+    assert choices(reply)["each"] == ("beaten", "lower_priority", 9900 - 664)
 
 
 def test_a_choice_counts_the_lines_that_joined_it_already() -> None:
