@@ -20,6 +20,8 @@ from admin.promotions.searching.stakes import NOTHING, Gifts, Row, Stake
 from admin.promotions.searching.tables import Alone, Level, arrange, assigned, lay, least, retrace
 
 _Rows = dict[int, list[tuple[Campaign | None, Row]]]
+VAST = 1 << 70
+"""More than any gifts are worth, minor units."""
 TABLES = 3
 """Quarters of all steps that tables may take."""
 
@@ -45,12 +47,12 @@ def best(pricing: Pricing, default: Assignment, choices: Choices) -> Found:
     """
     board = Board(pricing, default, choices)
     if not board.places:
-        return Found(default, board.cost(board.start), True, 0)
+        return Found(default, board.start_total, True, 0)
     search = _Search(board)
     try:
         search.prepare()
     except Spent:
-        total = board.cost(board.start)
+        total = board.start_total
         return Found(default, total, False, total)
     return search.run()
 
@@ -90,6 +92,7 @@ class _Search:
         for stake in ordered:
             stake.tabulate()
         gifts.compete(list(self._stakes.values()))
+        board.scale(VAST if self._wide else sum(map(gifts.most, self._stakes.values())))
         self._alone = Alone(board, gifts, self._rows)
         self._levels = lay(board, ordered, self._alone, gifts)
         self._tables = least(board, self._levels)
@@ -133,7 +136,7 @@ class _Search:
         board = self._board
         root = self._tables[0][self._levels[0].alive] if self._levels else 0
         if self._score + root >= board.impossible >> 1:
-            total = board.cost(board.start)
+            total = board.start_total
             return Found(board.default, total, False, total)
         taken = retrace(self._levels, self._tables)
         least_cost = self._score + root

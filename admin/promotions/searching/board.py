@@ -15,8 +15,8 @@ from admin.promotions.pricing import Assignment, Priced, Pricing
 
 JUDGED = 32
 """Steps that judging a group counts for. A step is the smallest thing a search does: comparing two scores."""
-_GIFT_BITS = 80
-"""Enough for the base value of all gifts of an order, and a sign."""
+_TOTAL_BITS = 64
+"""Enough for any total."""
 
 Choices = tuple[tuple[Campaign | None, ...], ...]
 
@@ -37,19 +37,18 @@ class Board:
         self.bits = {place: 1 << position for position, place in enumerate(self.places)}
         self.everything = (1 << len(self.places)) - 1
         self.weights = self._weigh()
-        self.half = 1 << (self.shift - 1)
-        self.impossible = 1 << (self.shift + _GIFT_BITS)
-        """A score beyond all others."""
         self.coupon = None
         if pricing.cart.coupon is not None and usable(pricing.world.coupon, pricing.world) is None:
             self.coupon = pricing.world.coupon
         self.threshold = 0 if self.coupon is None else self.coupon.fields.threshold
         self._worth = worth(self.coupon) if self.coupon is not None else _worthless
+        self._reached = self.threshold - self.off(self.threshold)
         self.bearing = self._bearing()
-        start = pricing.price(default)
+        self._priced = start = pricing.price(default)
+        self.start_total = start.total
         self.kept = Counter((entry.campaign, entry.sku, entry.quantity) for entry in start.added.entries)
         """Add-ons that no assignment may lose."""
-        self.start = self.score(default, start)
+        self.scale(0)
 
     def _weigh(self) -> dict[int, dict[str | None, int]]:
         """What a choice adds to the score besides money: rank of all, and a change."""
@@ -64,8 +63,15 @@ class Board:
             for code in weights:
                 weights[code] += unit if code != before else 0
         self.gift_unit = unit * (len(self.places) + 1)
-        self.shift = self.gift_unit.bit_length() + _GIFT_BITS
         return ranks
+
+    def scale(self, gifts: int) -> None:
+        """Make room in scores for gifts that are worth so much at most."""
+        self.shift = (self.gift_unit * (gifts + 2)).bit_length() + 1
+        self.half = 1 << (self.shift - 1)
+        self.impossible = 1 << (self.shift + _TOTAL_BITS)
+        """A score beyond all others."""
+        self.start = self.score(self.default, self._priced)
 
     def _bearing(self) -> dict[int, int]:
         """By line number: what lines in the coupon's scope cost at base price."""
@@ -124,6 +130,13 @@ class Board:
             return 0
         return min(amount, self._worth(amount))
 
+    def dearest(self, total: int, bearing: int) -> int:
+        """At least the most that anything may cost before the coupon whose total is at most `total`, when the
+        coupon's lines cost at most `bearing`.
+        """
+        most = total + self.off(bearing)
+        return total + self.off(min(most, bearing))
+
     def lowest(self, cost: int, bearing: int) -> int:
         """The least total of anything that costs at least `cost` and of which the coupon's lines cost at most
         `bearing`.
@@ -131,12 +144,9 @@ class Board:
         A coupon takes no less off a larger amount, and no more than the amount grows; only at its threshold a
         cart that costs more may be cheaper.
         """
-        if self.coupon is None:
-            return cost
-        found = cost - self.off(min(cost, bearing))
-        if cost < self.threshold <= bearing:
-            found = min(found, self.threshold - self.off(self.threshold))
-        return found
+        if cost < self.threshold:
+            return min(cost, self._reached) if bearing >= self.threshold else cost
+        return cost - self.off(min(cost, bearing))
 
 
 def code_of(campaign: Campaign | None) -> str | None:

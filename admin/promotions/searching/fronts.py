@@ -12,26 +12,19 @@ MADE = 1
 """Steps that making one outcome counts for."""
 LARGEST = 7_000
 """Outcomes that one front may have at most."""
-_BEARING_BITS = 64
-_HALF = 1 << (_BEARING_BITS - 1)
-_ALL = (1 << _BEARING_BITS) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Front:
     """Outcomes, from the cheapest to the one that leaves most for the coupon, as three lists of equal length.
 
-    A score and what the coupon's lines cost are compared with all lines alone at their best. `outcomes` has both in
-    one number, so that adding two outcomes is one addition.
+    Scores are compared with all lines alone at their best. `spent` is how much less the coupon's lines cost than
+    they could. `outcomes` has both in one number, so that adding two outcomes is one addition.
     """
 
     outcomes: list[int]
     scores: list[int]
-    bearings: list[int]
-
-
-def _both(score: int, bearing: int) -> int:
-    return (score << _BEARING_BITS) - bearing
+    spent: list[int]
 
 
 class Fronts:
@@ -43,9 +36,12 @@ class Fronts:
         self._options = {place: options for place, options in alone.options.items() if len(options) > 1}
         loose = sum(board.bits[place] for place in self._options)
         self._open = [*(level.alive | loose for level in levels), loose]
+        # What is spent is never less than 0: a line alone without any campaign spends nothing.
+        self._bits = sum(board.bearing.values()).bit_length() + 1
         self._known: list[dict[int, Front]] = [{} for _ in self._open]
         self._changes = [
-            {part: _both(score, level.bearings[part]) for part, score in level.scores.items()} for level in levels
+            {part: (score << self._bits) - level.bearings[part] for part, score in level.scores.items()}
+            for level in levels
         ]
         self.first = len(levels) + 1
         ways = {place: len(options) for place, options in alone.options.items()}
@@ -87,21 +83,22 @@ class Fronts:
         """Without outcomes that another is as good as."""
         self._board.steps -= MADE * len(found)
         found.sort()
-        outcomes, bearings = [], []
-        most = -_HALF
+        outcomes, spent = [], []
+        every = (1 << self._bits) - 1
+        least = every
         for outcome in found:
-            bearing = _HALF - ((outcome + _HALF) & _ALL)
-            if bearing > most:
-                most = bearing
+            less = outcome & every
+            if less < least:
+                least = less
                 outcomes.append(outcome)
-                bearings.append(bearing)
-        return Front(outcomes, [(outcome + _HALF) >> _BEARING_BITS for outcome in outcomes], bearings)
+                spent.append(less)
+        return Front(outcomes, [outcome >> self._bits for outcome in outcomes], spent)
 
     def _apart(self, place: int) -> list[int]:
         """What the options of a line change compared with the best of each."""
         options = self._options[place]
         dearest = max(option.bearing for option in options)
-        return [_both(option.score - options[0].score, option.bearing - dearest) for option in options]
+        return [((option.score - options[0].score) << self._bits) + dearest - option.bearing for option in options]
 
     def retrace(self, number: int, left: int, outcome: int) -> tuple[list[int], dict[int, int]]:
         """What the levels take and what the lines pick for an outcome of a front."""

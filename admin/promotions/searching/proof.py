@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cached_property
+from operator import neg
 
 from admin.promotions.pricing import Assignment
 from admin.promotions.searching.board import JUDGED, Board
@@ -13,7 +14,7 @@ from admin.promotions.searching.tables import Alone, Level, assigned
 
 TRIED = 5
 """Steps that looking at one set of one campaign counts for."""
-LOOKED = 4
+LOOKED = 3
 """Steps that looking at one outcome counts for."""
 DUG = 5_000
 """Steps after which it looks up what may come of the last lines instead of trying it out each time."""
@@ -104,27 +105,23 @@ class Proof:
 
     def _look_up(self, number: int, left: int, score: int, bearing: int) -> None:
         """Find the best that may come of the lines that are left, from outcomes in order of cost."""
-        board, off = self._board, self._board.off
+        board, off, shift = self._board, self._board.off, self._board.shift
         front = self._fronts.of(number, left)
         if not front.scores:
             return
-        first = bisect_left(front.bearings, board.threshold - bearing)
-        dearest = bearing + front.bearings[-1]
+        # Those up to `first` spend so much that the coupon takes nothing off: of them the first is the best.
+        first = bisect_left(front.spent, board.threshold - bearing, key=neg)
+        most = board.dearest(self._total, bearing - front.spent[-1])
+        last = bisect_left(front.scores, ((most + 1) << shift) - board.half - score)
         found = None
-        # Of those for which the coupon takes nothing off, the first is the best.
         if first and score + front.scores[0] < self.score:
             self.score, found = score + front.scores[0], 0
-            self._total = board.cost(self.score)
-        for place in range(first, len(front.scores)):
-            reached = score + front.scores[place]
-            cost = board.cost(reached)
-            board.steps -= LOOKED
-            if cost - off(min(cost, dearest)) > self._total:
-                break
-            reached -= off(bearing + front.bearings[place]) << board.shift
+        board.steps -= LOOKED * (1 + max(0, last - first))
+        for place in range(first, last):
+            reached = score + front.scores[place] - (off(bearing - front.spent[place]) << shift)
             if reached < self.score:
                 self.score, found = reached, place
-                self._total = board.cost(reached)
+        self._total = board.cost(self.score)
         if found is not None:
             taken, picked = self._fronts.retrace(number, left, front.outcomes[found])
             self.best = assigned(board, self._levels, [*self._taken[:number], *taken], self._alone, picked)

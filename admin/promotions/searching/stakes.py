@@ -189,6 +189,11 @@ class Gifts:
             self._known[key] = self._given(grants, picks) if self.sure else self._most(grants, picks)
         return self._known[key]
 
+    def most(self, stake: Stake) -> int:
+        """The most that the gifts of a campaign's rows are worth."""
+        granted = (row[2] for row in stake.rows.values() if row is not None and row[2])
+        return max((self.value(stake.campaign.code, grants) for grants in granted), default=0)
+
     def _price(self, sku: str) -> int:
         product = self._world.products.get(sku)
         return 0 if product is None else product.price
