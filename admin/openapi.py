@@ -31,6 +31,7 @@ class FieldProblem(BaseModel):
     field: str = Field(description="dotted path, list positions from 0", examples=["items.0.price"])
     code: str = Field(examples=["not_below_base"])
     message: str
+    row: int | None = Field(default=None, description="of a CSV file, whose header is row 1")
 
 
 class Problem(BaseModel):

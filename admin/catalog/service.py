@@ -148,8 +148,9 @@ def remove(resources: Resources, sku: str, *, actor: str, if_match: int | None =
                 code="product_in_use",
                 campaign=campaign,
             )
-        connection.execute(delete(products).where(products.c.sku == sku))
+        # Noted before it is gone: whoever makes it again waits for the number, or hears that it is there.
         note(connection, "product", sku, None)
+        connection.execute(delete(products).where(products.c.sku == sku))
         before = _view(resources, row).model_dump()
         audit.record(connection, actor, "delete", "product", sku, before=before)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 from contextlib import closing
@@ -15,6 +16,9 @@ from admin.rounds import Rounds
 from admin.sheets import importing
 from admin.sheets.importing import Interrupted, Order
 from admin.sheets.record import Progress
+from gateway.orders.pacing import one_line
+
+_log = logging.getLogger(__name__)
 
 
 class Importing(Rounds):
@@ -46,7 +50,7 @@ class Importing(Rounds):
                 try:
                     importing.run(self._engine, order, progress)
                 except (SQLAlchemyError, AdminError) as error:
-                    self._complain(error)
+                    _log.warning("import %s failed: %s", progress.id, one_line(error))
 
     def stop(self) -> None:
         """Stop after the step under way; what waits in line is interrupted, too."""
