@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,9 @@ from sqlalchemy import func, select
 
 from admin import migrations
 from admin.catalog import categories
+from admin.gate import service
+from admin.gate.warnings import of_terms
+from admin.promotions.campaign import read_campaign
 from admin.resources import Resources
 from gateway.orders.database import reading
 from gateway.orders.tables import metadata
@@ -243,6 +247,21 @@ def test_orders_are_priced_again(api: Api, shop: Shop) -> None:
     assert check(api, wanted, "?orders=2")["priced"]["orders"]["orders"] == 2
     api.patch(f"/products/{sku}", {"on_sale": False})
     assert check(api, {**wanted, "scope": "all", "items": []}, "?orders=3")["priced"]["orders"]["skipped"] == 3
+
+
+def test_a_generated_label_that_is_too_wide_is_told() -> None:
+    labels = {"en": "x" * 24, "zh-Hant": "折" * 13}
+    for typed, expected in ((None, ["label_too_wide"]), ("Typed", [])):
+        found = read_campaign("wide", {**draft("kettle"), "revision": 0, "label": typed}, "CNY")
+        told = of_terms(replace(found, labels=labels), NOW_MS, levels_exist=True)
+        assert [each.code for each in told] == expected
+
+
+def test_the_report_says_when_it_stopped(api: Api, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    skus = [shop.product() for _ in range(3)]
+    monkeypatch.setattr(service, "PRICED_MAX", 2)
+    catalogue = check(api, draft(*skus))["priced"]["catalogue"]
+    assert (catalogue["goods"], catalogue["priced"], catalogue["stopped"]) == (3, 2, True)
 
 
 def test_nothing_is_written(api: Api, shop: Shop) -> None:

@@ -1,0 +1,61 @@
+"""Given the rule of any type, a shopper can read it in their language."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from admin.promotions import registry
+from admin.promotions.words import Reader, in_words
+
+TYPES = sorted(registry.available())
+
+
+def words(type_name: str, language: str, rule: object = None) -> list[str]:
+    promotion = registry.available()[type_name]
+    given = dict(promotion.body)["rule"] if rule is None else rule
+    fields = promotion.fields.model_validate({"rule": given})
+    names = {"kettle": "Copper kettle", "mug": "Mug"}
+    reader = Reader(language, "CNY", ZoneInfo("Asia/Taipei"), lambda sku: names.get(sku, sku))
+    return in_words(promotion.form, fields.rule, reader)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("type_name", TYPES)
+def test_every_type_has_words_in_both_languages(type_name: str) -> None:
+    english, chinese = words(type_name, "en"), words(type_name, "zh-Hant")
+    assert len(english) == len(chinese) > 0
+    assert all(": " in line and "：" not in line for line in english)
+    assert all("：" in line for line in chinese)
+    assert not [line for line in english if "None" in line or "=" in line]
+
+
+@pytest.mark.parametrize(
+    ("type_name", "rule", "expected"),
+    [
+        ("item_discount", {"percent_off": 12.5}, ["Percent off: 12.5 %"]),
+        ("item_discount", {"price": 9900}, ["Fixed price: 99.00"]),
+        (
+            "threshold_reduction",
+            {"mode": "every", "spend": 10000, "off": 500, "cap": None},
+            ["How it counts: Every full amount, again and again", "Spend: 100.00", "Amount off: 5.00"],
+        ),
+        (
+            "threshold_gift",
+            {"by": "count", "mode": "every", "tiers": [{"at": 2, "gifts": [{"same_item": True}]}], "max": 3},
+            [
+                "Threshold: How many pieces",
+                "Tiers: Again at every multiple",
+                "Tiers: Pieces: 2, Gifts: Pieces: 1, One more of what was bought: yes",
+                "Most times in one order: 3",
+            ],
+        ),
+        (
+            "bundle",
+            {"price": 15000, "components": [{"sku": "kettle", "quantity": 2}]},
+            ["The set: Product: Copper kettle, Units: 2", "Price of a set: 150.00"],
+        ),
+    ],
+)
+def test_only_what_is_filled_in_is_told(type_name: str, rule: object, expected: list[str]) -> None:
+    assert words(type_name, "en", rule) == expected
