@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,6 +76,26 @@ def test_parents_that_cannot_be_are_refused(api: Api, shop: Shop) -> None:
     nothing = dict.fromkeys(("name", "position", "texts"))
     assert set(fields_of(api.patch("/categories/a", nothing, 422))) == set(nothing)
     assert [each["id"] for each in api.get("/categories?parent=a")["items"]] == ["b"]
+
+
+def test_two_moves_at_once_make_no_cycle(shop: Shop) -> None:
+    for turn in range(5):
+        first, second = f"a{turn}", f"b{turn}"
+        make(shop, first)
+        make(shop, second)
+        ready = threading.Barrier(2)
+
+        def move(name: str, parent: str, ready: threading.Barrier = ready) -> str:
+            ready.wait(10)
+            try:
+                categories.change(shop.resources, name, {"parent": parent}, actor=ACTOR)
+            except Invalid as refusal:
+                return refusal.errors[0].code
+            return "moved"
+
+        with ThreadPoolExecutor(2) as pool:
+            moves = [pool.submit(move, first, second), pool.submit(move, second, first)]
+            assert sorted(each.result() for each in moves) == ["cycle", "moved"]
 
 
 def test_the_tree_is_only_so_deep(shop: Shop) -> None:
