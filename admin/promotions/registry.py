@@ -10,22 +10,6 @@ from admin.errors import Invalid
 from admin.promotions import types
 from admin.promotions.model import PromotionType
 
-PLANNED = frozenset(
-    {
-        "item_discount",
-        "threshold_reduction",
-        "threshold_discount",
-        "bundle",
-        "item_gift",
-        "threshold_gift",
-        "add_on",
-        "presale",
-        "group_buy",
-        "seckill",
-    }
-)
-"""Types that are known by name, whether or not this version has them."""
-
 
 @cache
 def available() -> dict[str, PromotionType]:
@@ -41,7 +25,7 @@ def resolve(given: object) -> PromotionType:
     """The type that a campaign's body names.
 
     Raises:
-        Invalid: it is not an object, or names no type, an unknown one or one that is not available yet.
+        Invalid: it is not an object, or names no type or an unknown one.
     """
     if not isinstance(given, dict):
         raise Invalid.one("", "not_an_object", "want a JSON object")
@@ -52,6 +36,6 @@ def resolve(given: object) -> PromotionType:
         raise Invalid.one("type", "not_a_text", "want the name of a type")
     if name in available():
         return available()[name]
-    if name in PLANNED:
-        raise Invalid.one("type", "type_not_available", "this version does not have this type yet")
-    raise Invalid.one("type", "unknown_type", "there is no such type of promotion")
+    raise Invalid.one(
+        "type", "unknown_type", f"there is no such type: want one of {', '.join(sorted(available()))}"
+    )

@@ -15,7 +15,7 @@ Sort = Literal["name", "price", "-price", "promo_price", "-promo_price", "newest
 
 
 def _type(name: str) -> str:
-    known = registry.PLANNED | registry.available().keys()
+    known = registry.available().keys()
     if name not in known:
         raise refuse("unknown_type", f"want one of {', '.join(sorted(known))}")
     return name
