@@ -110,6 +110,7 @@ class Judge:
         self._cart = cart
         self._alone = alone
         self._known: dict[str, Refusal | None] = {}
+        self._used_up: set[str] = set()
 
     def visible(self, campaign: Campaign) -> bool:
         """Whether this reader may hear of a campaign: operators of all, shoppers of what is on or announced."""
@@ -124,21 +125,24 @@ class Judge:
 
     def closed(self, campaign: Campaign) -> Refusal | None:
         """Why no line at all can join a campaign; None when it is on, for this shopper, and not used up."""
-        code = campaign.code
-        if code in self._known:
-            return self._known[code]
-        found = self._known[code] = self._judge(campaign)
-        return found
+        return USED_UP if campaign.code in self._used_up else self._never_open(campaign)
 
-    def refusal(self, campaign: Campaign, place: Units, *, chosen: bool = False) -> Refusal | None:
-        """Why a line cannot join a campaign whose scope holds it; None when it can.
+    def refusal(self, campaign: Campaign, place: Units) -> Refusal | None:
+        """Why a line cannot join a campaign whose scope holds it, unless the shopper chose it; None when it can."""
+        return self.closed(campaign) or self.left_out(campaign, place)
+
+    def bars(self, campaign: Campaign, place: Units) -> bool:
+        """Whether a line cannot join a campaign, whatever the other lines join.
+
+        One that all its lines together would use up may still be open to some of them.
+        """
+        return (self._never_open(campaign) or self.left_out(campaign, place)) is not None
+
+    def left_out(self, campaign: Campaign, place: Units, *, chosen: bool = False) -> Refusal | None:
+        """Why this very line cannot join a campaign that is not closed; None when it can.
 
         `chosen` says that the shopper asked for it: the only way into a campaign with its own button.
         """
-        return self.closed(campaign) or self.left_out(campaign, place, chosen=chosen)
-
-    def left_out(self, campaign: Campaign, place: Units, *, chosen: bool = False) -> Refusal | None:
-        """Why this very line cannot join a campaign that is not closed; None when it can."""
         assert campaign.type is not None
         if campaign.exclude and place.sku in campaign.exclude:
             return Refusal(EXCLUDED, "excluded_item")
@@ -152,8 +156,14 @@ class Judge:
 
     def use_up(self, codes: Iterable[str]) -> None:
         """From now on, refuse campaigns of which this cart would need more than is left."""
-        for code in codes:
-            self._known[code] = USED_UP
+        self._used_up.update(codes)
+
+    def _never_open(self, campaign: Campaign) -> Refusal | None:
+        code = campaign.code
+        if code in self._known:
+            return self._known[code]
+        found = self._known[code] = self._judge(campaign)
+        return found
 
     def _judge(self, campaign: Campaign) -> Refusal | None:
         now_ms = self._world.now_ms

@@ -97,6 +97,9 @@ class Choices:
         place, quoting = self._place, self._quoting
         listed: list[dict[str, Any]] = []
         turned_down = quoting.turned_down.get(place.number)
+        if turned_down is not None and self._joined is not None and self._joined is turned_down[0]:
+            # The best choice may have it for fewer lines than asked for it.
+            turned_down = None
         if turned_down is not None:
             campaign, wanted, refusal = turned_down
             listed.append(self._refused(campaign, wanted, refusal))

@@ -38,7 +38,7 @@ class Quoting:
             if not place.counts or (place.asked.pinned and place.number not in self.turned_down):
                 found.append((settled,))
                 continue
-            free = [each for each in place.candidates if self.judge.refusal(each, place) is None]
+            free = [each for each in place.candidates if not self.judge.bars(each, place)]
             found.append((*free, None))
         return tuple(found)
 

@@ -100,3 +100,21 @@ def test_presales_count_units() -> None:
 def test_limits_of_other_campaigns_change_nothing() -> None:
     with_limits = world(USUAL, prices=PRICES, left={"elsewhere": Left(total=0, budget=0)})
     assert quote({"kettle": 1}, with_limits) == quote({"kettle": 1}, world(USUAL, prices=PRICES))
+
+
+def test_the_best_choice_gives_what_is_left_to_some_of_the_lines() -> None:
+    # By default three units would need more than two. The kettles alone save 1000, the lamp alone 500.
+    shop = world(off(500), USUAL, prices=PRICES, left={"big": Left(total=2)})
+    assert payables(quote({"kettle": 2, "lamp": 1}, shop)) == [19998, 4999]
+    best = quote({"kettle": 2, "lamp": 1}, shop, strategy="best", explain=True)
+    assert (payables(best), best["search"]["proved"]) == ([19000, 4999], True)
+    assert choices(best, 1)["big"] == ("applied", None, 19000)
+    assert choices(best, 2)["big"] == USED_UP
+
+
+def test_a_choice_that_was_turned_down_may_come_back_with_the_best() -> None:
+    shop = world(off(500), prices=PRICES, left={"big": Left(total=2)})
+    lines = [("kettle", 2, "big"), ("lamp", 1)]
+    assert list(choices(quote(lines, shop)).items()) == [("big", USED_UP)]
+    best = quote(lines, shop, strategy="best")
+    assert list(choices(best).items()) == [("big", ("applied", None, 19000))]
