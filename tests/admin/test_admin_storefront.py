@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from looking import HOUR_MS, Window, campaign, filled
 from sidecar import Api, Shop
@@ -76,29 +77,28 @@ def test_own_buttons_stand_beside_the_price(api: Api, shop: Shop) -> None:
     assert Window(api).skus(type="bundle") == []
 
 
+def stepwise(mug: str, lamp: str) -> dict[str, dict[str, Any]]:
+    """Rules with a first step."""
+    return {
+        "threshold_reduction": TIERS,
+        "threshold_discount": {"by": "count", "tiers": [{"at": 2, "percent_off": 30}]},
+        "threshold_gift": {
+            "by": "count",
+            "mode": "best",
+            "tiers": [{"at": 4, "gifts": [{"sku": mug, "quantity": 2}]}],
+        },
+        "add_on": {"tiers": [{"spend": 0, "options": [{"sku": lamp, "price": 900}]}]},
+    }
+
+
 def test_the_product_page_tells_what_each_promotion_would_make_of_it(api: Api, shop: Shop) -> None:
     kettle, mug, lamp = shop.product(price=12900, stock=20), shop.product(price=900), shop.product(price=5000)
-    reduction = campaign(api, shop, "threshold_reduction", TIERS, kettle, priority=5, slogan="Three are less")
-    discount = campaign(
-        api, shop, "threshold_discount", {"by": "count", "tiers": [{"at": 2, "percent_off": 30}]}, kettle
+    reduction, discount, gifts, add_on = (
+        campaign(api, shop, kind, rule, kettle, slogan=f"About {kind}", priority=9 - place)
+        for place, (kind, rule) in enumerate(stepwise(mug, lamp).items())
     )
-    gifts = campaign(
-        api,
-        shop,
-        "threshold_gift",
-        {"by": "count", "mode": "best", "tiers": [{"at": 4, "gifts": [{"sku": mug, "quantity": 2}]}]},
-        kettle,
-    )
-    add_on = campaign(
-        api, shop, "add_on", {"tiers": [{"spend": 0, "options": [{"sku": lamp, "price": 900}]}]}, kettle
-    )
-    bundle = campaign(
-        api,
-        shop,
-        "bundle",
-        {"price": 13000, "components": [{"sku": kettle, "quantity": 1}, {"sku": lamp, "quantity": 1}]},
-        items=[{"sku": kettle}, {"sku": lamp}],
-    )
+    parts = [{"sku": kettle, "quantity": 1}, {"sku": lamp, "quantity": 1}]
+    bundle = campaign(api, shop, "bundle", {"price": 13000, "components": parts}, kettle, lamp)
     far = campaign(api, shop, "threshold_reduction", {**TIERS, "tiers": [{"spend": 10**11, "off": 1}]}, kettle)
     later = campaign(
         api,
@@ -137,7 +137,7 @@ def test_the_product_page_tells_what_each_promotion_would_make_of_it(api: Api, s
             assert [each["state"] for each in short["choices"] if each["campaign"] == code] == ["not_reached"]
     assert [gift["gifts"][0]["quantity"] for gift in found[gifts]["gifts"]] == [2]
     assert [(each["sku"], each["price"]) for each in found[add_on]["add_ons"]] == [(lamp, 900)]
-    assert (found[reduction]["slogan"], found[reduction]["choice"]) == ("Three are less", "not_reached")
+    assert (found[reduction]["slogan"], found[reduction]["choice"]) == ("About threshold_reduction", "not_reached")
     assert (found[later]["state"], found[later]["unit_price"]) == ("not_started", 1)
     assert found[members]["choice"] == "not_eligible"
     assert found[members]["reason"].startswith("members_only: ")
