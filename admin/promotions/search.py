@@ -83,12 +83,13 @@ class _Search:
             stake.row(0)
         ordered: list[Stake] = []
         room = board.steps * TABLES // 4
-        for part, steps in sorted(map(arrange, _connected(linked)), key=lambda each: each[1]):
-            if steps > room:
+        for part in sorted(_connected(linked), key=_sets):
+            arranged = arrange(part, room)
+            if arranged is None:
                 self._wide += part
                 continue
-            room -= steps
-            ordered += part
+            ordered += arranged[0]
+            room -= arranged[1]
         for stake in ordered:
             stake.tabulate()
         gifts.compete(list(self._stakes.values()))
@@ -213,3 +214,7 @@ def _connected(stakes: Sequence[Stake]) -> list[list[Stake]]:
                 apart.append(each)
         groups = [*apart, (mask, together)]
     return [together for _, together in groups]
+
+
+def _sets(stakes: Sequence[Stake]) -> int:
+    return sum(1 << len(stake.places) for stake in stakes)

@@ -55,5 +55,5 @@ class World:
     currency: str = "CNY"
     language: str = "en"
     operator: bool = False
-    nodes_max: int = 20_000
+    nodes_max: int = 12_000
     """Steps that a search for a better choice may take."""

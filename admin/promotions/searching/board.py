@@ -13,8 +13,8 @@ from admin.promotions.campaign import Campaign
 from admin.promotions.couponing import holds, usable, worth
 from admin.promotions.pricing import Assignment, Priced, Pricing
 
-JUDGED = 32
-"""Steps that judging a group counts for. A step is the smallest thing a search does: comparing two scores."""
+NODE = 32
+"""Steps of one node: about what judging a group of some lines takes. A step is comparing two scores."""
 _TOTAL_BITS = 64
 """Enough for any total."""
 
@@ -32,7 +32,7 @@ class Board:
         self.pricing = pricing
         self.default = default
         self.choices = choices
-        self.steps = pricing.world.nodes_max * JUDGED
+        self.steps = pricing.world.nodes_max * NODE
         self.places = [place for place, each in enumerate(choices) if len(each) > 1]
         self.bits = {place: 1 << position for position, place in enumerate(self.places)}
         self.everything = (1 << len(self.places)) - 1

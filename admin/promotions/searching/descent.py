@@ -9,7 +9,7 @@ from admin.promotions.pricing import Assignment
 from admin.promotions.searching.board import Board, Spent, code_of
 from admin.promotions.searching.stakes import Gifts, Stake
 
-MOVED = 12
+MOVED = 24
 """Steps that looking at one move counts for."""
 
 Part = tuple[int, int, int]
@@ -60,6 +60,7 @@ class Descent:
     def _set(self, assignment: Assignment) -> bool:
         """Start from an assignment; False when the sums refuse it."""
         board = self._board
+        board.spend(MOVED // 2 * len(self._stakes))
         self._joined = {place: assignment[place] for place in board.places}
         self._masks = dict.fromkeys(self._stakes, 0)
         for place, campaign in self._joined.items():

@@ -8,7 +8,7 @@ from functools import cached_property
 from operator import neg
 
 from admin.promotions.pricing import Assignment
-from admin.promotions.searching.board import JUDGED, Board
+from admin.promotions.searching.board import NODE, Board
 from admin.promotions.searching.fronts import Fronts
 from admin.promotions.searching.tables import Alone, Level, assigned
 
@@ -18,7 +18,7 @@ LOOKED = 3
 """Steps that looking at one outcome counts for."""
 DUG = 5_000
 """Steps after which it looks up what may come of the last lines instead of trying it out each time."""
-PRICED = 12 * JUDGED
+PRICED = 12 * NODE
 """Steps that pricing a whole cart counts for."""
 
 

@@ -11,12 +11,17 @@ from admin.promotions.effects import Effect, Grant, Group, Line
 from admin.promotions.gifts import give
 from admin.promotions.joined import Joined
 from admin.promotions.pricing import effect_of
-from admin.promotions.searching.board import JUDGED, Board
+from admin.promotions.searching.board import Board
 
 Row = tuple[int, int, tuple[Grant, ...]]
 """How a campaign changes the total before the coupon and what the coupon's lines cost, and the gifts it grants."""
 NOTHING: Row = (0, 0, ())
 _NONE_ADDED = Added()
+
+
+def judging(lines: int) -> int:
+    """Steps that judging a group of so many lines counts for."""
+    return 24 + 2 * lines
 
 
 class Stake:
@@ -111,7 +116,7 @@ class Stake:
         if not lines:
             return None if self._kept else NOTHING
         board = self.board
-        board.spend(JUDGED)
+        board.spend(judging(len(lines)))
         group = Group(lines)
         effect = effect_of(self.campaign, group)
         cost = -effect.discount

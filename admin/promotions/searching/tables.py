@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from admin.promotions.campaign import Campaign
 from admin.promotions.pricing import Assignment
-from admin.promotions.searching.board import JUDGED, Board
-from admin.promotions.searching.stakes import Gifts, Row, Stake
+from admin.promotions.searching.board import Board
+from admin.promotions.searching.stakes import Gifts, Row, Stake, judging
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,29 +83,34 @@ class Level:
         return found
 
 
-def arrange(stakes: Sequence[Stake]) -> tuple[list[Stake], int]:
-    """An order of campaigns that keeps few lines open at a time, and the steps its tables take."""
+def arrange(stakes: Sequence[Stake], room: int) -> tuple[list[Stake], int] | None:
+    """An order of campaigns that keeps few lines open at a time, and the steps that it takes.
+
+    None when those are more than there is room for.
+    """
     waiting = list(stakes)
     ordered: list[Stake] = []
-    steps = sum(JUDGED << len(stake.places) for stake in stakes)
+    steps = sum(judging(len(stake.places) // 2) << len(stake.places) for stake in stakes)
     done = 0
-    while waiting:
-        best = min(waiting, key=lambda stake: (_states(stake, waiting, done), -len(stake.places)))
-        steps += _states(best, waiting, done)
-        waiting.remove(best)
-        ordered.append(best)
-        done |= best.mask
-    return ordered, steps
+    while waiting and steps <= room:
+        open_lines = 0
+        for each in waiting:
+            open_lines |= each.mask
+        touched = open_lines & done
+        pairs, _, number = min(
+            (_pairs(stake.mask, touched), -len(stake.places), number) for number, stake in enumerate(waiting)
+        )
+        steps += pairs + len(waiting)
+        stake = waiting.pop(number)
+        ordered.append(stake)
+        done |= stake.mask
+    return None if steps > room else (ordered, steps)
 
 
-def _states(stake: Stake, waiting: Sequence[Stake], done: int) -> int:
-    """Pairs of a rest of lines and a set that the campaign takes of it."""
-    alive = 0
-    for each in waiting:
-        alive |= each.mask
-    touched = alive & done
-    both = (touched & stake.mask).bit_count()
-    result: int = 3**both << ((touched & ~stake.mask).bit_count() + (stake.mask & ~touched).bit_count())
+def _pairs(mask: int, touched: int) -> int:
+    """Pairs of a rest of lines and a set that a campaign takes of it. Of `touched` lines any may be gone."""
+    both = (touched & mask).bit_count()
+    result: int = 3**both << ((touched & ~mask).bit_count() + (mask & ~touched).bit_count())
     return result
 
 
