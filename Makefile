@@ -8,12 +8,12 @@ WORKERS ?= 2
 ARGS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: install up test check bench load overload soak mutants
+.PHONY: install up test check bench bench-quotes load overload soak mutants
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/installed ## .venv with the project and everything its tests need
 
@@ -40,6 +40,9 @@ check: install ## lint, format, types, known vulnerabilities of dependencies
 
 bench: install ## speed of the hot path, beside a constant answer
 	$(BIN)/python -m loadtest.bench $(ARGS)
+
+bench-quotes: install ## speed of quotes, beside the sidecar's own constant answer
+	$(BIN)/python -m loadtest.bench_quotes $(ARGS)
 
 load: install ## a minute of shoppers against a private `up`, then the invariants
 	$(BIN)/python -m loadtest.load $(ARGS)

@@ -59,7 +59,7 @@ class Desk:
             if self._closed or len(self._waiting) >= WAITING_MAX:
                 raise Unavailable("too many quotes wait: ask again in a moment", code="quotes_waiting")
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="quotes", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="quote desk", daemon=True)
                 self._thread.start()
             self._waiting.append(waiting)
             self._changed.notify()

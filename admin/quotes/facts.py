@@ -28,6 +28,8 @@ _LOOK = {
     " WHERE sku IN (SELECT json_array_elements_text(CAST(%s AS json))))"
     " FROM change_counter",
 }
+REACHES_MAX = 5_000
+"""Products of which a book remembers what they may have to do with."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -86,6 +88,8 @@ def _reach(book: Book, sku: str) -> Reach | None:
         {name: snapshot.stored(product) for name, product in products.items()},
         tuple(campaign for campaign in campaigns if campaign.limits is not None),
     )
+    if len(book.reaches) >= REACHES_MAX:
+        book.reaches.clear()
     # Whoever else computes it at the same time finds the same.
     book.reaches[sku] = reach
     return reach
