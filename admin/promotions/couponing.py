@@ -36,7 +36,8 @@ class Redemption:
 
     def __init__(self, world: World, places: Sequence[Place]) -> None:
         coupon = world.coupon
-        self._coupon = coupon
+        self._threshold = coupon.fields.threshold if coupon is not None else 0
+        self._worth = worth(coupon) if coupon is not None else None
         self._nothing = (0,) * len(places)
         self._held = [coupon is not None and place.counts and holds(coupon, place) for place in places]
         refused = usable(coupon, world)
@@ -46,7 +47,7 @@ class Redemption:
         """Take the coupon off lines that cost so much after promotions."""
         if self._refused is not None:
             return self._refused
-        assert self._coupon is not None
+        assert self._worth is not None
         held = self._held
         for each in joined.values():
             if each.effect.reached and not each.campaign.coupons_allowed:
@@ -62,10 +63,10 @@ class Redemption:
                 # the discount comes off what is still to be paid.
                 judged, most = deposit.price, deposit.price - deposit.credit
                 amounts[each.numbers[0] - 1] = most
-        missing = self._coupon.fields.threshold - judged
+        missing = self._threshold - judged
         if missing > 0:
             return Redeemed("threshold_not_met", self._nothing, "spend_more", missing)
-        discount = min(worth(self._coupon)(cost), most)
+        discount = min(self._worth(cost), most)
         return Redeemed("applied", tuple(money.share(discount, amounts)))
 
 
