@@ -198,13 +198,20 @@ def test_no_default_choice_ever_costs_more_than_base() -> None:
         assert reply["total"] - added <= reply["subtotal"], seed
 
 
-def test_looking_for_the_best_never_costs_more_than_not_looking() -> None:
-    for seed, each in drawn("best", SOME, plain=True):
-        by_priority = ask(each)["total"]
+def test_the_best_costs_no_more_and_is_what_its_own_choices_cost() -> None:
+    saved = 0
+    for seed, each in drawn("best", SOME):
         body = each.cart.model_dump(exclude_unset=True)
         best = quote(Cart.model_validate({**body, "strategy": "best"}), each.world)
+        by_priority = ask(each)["total"]
         assert best["total"] <= by_priority, seed
-        assert best["search"] is not None
+        saved += best["total"] < by_priority
+        pairs = zip(body["lines"], best["lines"], strict=True)
+        chosen = [{**asked, "campaign": told["campaign"]} for asked, told in pairs]
+        again = quote(Cart.model_validate({**body, "lines": chosen}), each.world)
+        assert again["total"] == best["total"], seed
+        assert [line["campaign"] for line in again["lines"]] == [line["campaign"] for line in best["lines"]], seed
+    assert saved
 
 
 def test_what_cannot_be_read_never_joins_and_only_operators_hear_of_it() -> None:
