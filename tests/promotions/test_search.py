@@ -20,6 +20,7 @@ from admin.promotions.effects import Group, Line
 from admin.promotions.pricing import Assignment, Priced, effect_of
 from admin.promotions.quoting import Quoting
 from admin.promotions.search import Found
+from admin.promotions.searching import proof
 from admin.promotions.world import Left, Product, World
 from tests.promotions import bench_search, random_shops
 from tests.promotions.random_shops import draw
@@ -285,6 +286,56 @@ def test_the_best_is_what_brute_force_finds_in_shops_with_everything_that_keeps_
         drawn = draw(number)
         if ways(Quoting(drawn.cart, drawn.world)) <= 400:
             hold(drawn.cart, drawn.world)
+
+
+def test_the_best_is_the_same_when_outcomes_are_looked_up_from_the_first_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(proof, "DUG", 0)
+    each_holds(range(20_000, 20_000 + SHOPS))
+
+
+@pytest.mark.parametrize(("kind", "seed"), [("same_four", 7), ("same_four", 157), ("ladders_and_prices", 118)])
+def test_a_proof_that_runs_out_of_nodes_says_so_and_its_gap_holds(kind: str, seed: int) -> None:
+    coupons = bench_search.in_the_way if kind == "same_four" else bench_search.reached
+    quoting = bench_search.shop(seed, getattr(bench_search, kind), coupons)
+    proved = search.best(quoting.pricing, quoting.default, quoting.usable())
+    assert proved.proved
+    quoting.pricing.world = replace(quoting.world, nodes_max=2_400 if kind == "same_four" else 1_000)
+    found = search.best(quoting.pricing, quoting.default, quoting.usable())
+    assert not found.proved
+    assert found.total - found.gap <= proved.total <= found.total
+
+
+def test_gifts_for_which_many_lines_compete_are_not_proved_with_few_nodes() -> None:
+    gift = {"gifts": [{"sku": "mug"}]}
+    pairs = [(sku, code) for sku in LINES for code in ("x", "y")]
+    shop = world(
+        *(campaign("item_gift", gift, code=f"{sku}{code}", items=[sku]) for sku, code in pairs),
+        prices={**dict.fromkeys(LINES, 500), "mug": 200},
+        free={"mug": 2},
+        nodes_max=300,
+    )
+    wanted = cart([(sku, 1, None) if sku == "e" else (sku, 1) for sku in LINES])
+    assert not hold(wanted, shop).proved
+    assert hold(wanted, replace(shop, nodes_max=10_000)).proved
+
+
+def test_an_add_on_that_two_campaigns_want_is_counted_once() -> None:
+    options = [{"sku": "towel", "price": 90, "limit": 1}]
+    shop = world(
+        *(
+            campaign("add_on", {"tiers": [{"spend": 1, "options": options}]}, code=f"plus-{sku}", items=[sku])
+            for sku in "ab"
+        ),
+        prices={"a": 500, "b": 500, "towel": 150},
+        free={"towel": 1},
+    )
+    chosen = [{"campaign": f"plus-{sku}", "sku": "towel"} for sku in "ab"]
+    found = hold(cart({"a": 1, "b": 1}, add_ons=chosen), shop)
+    assert [code_of(each) for each in found.assignment] == ["plus-a", "plus-b"]
+    assert found.proved
+    assert hold(cart({"a": 1, "b": 1}, add_ons=chosen), replace(shop, free={**shop.free, "towel": 2})).total == 1180
 
 
 MENU: tuple[tuple[str, Mapping[str, Any]], ...] = (
