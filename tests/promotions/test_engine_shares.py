@@ -9,7 +9,7 @@ from typing import Any
 from admin.promotions.campaign import Campaign
 from tests.promotions.random_shops import Drawn, ask, drawn
 
-MANY = 1000
+MANY = 800
 PER_UNIT = {"item_discount", "presale", "group_buy"}
 
 

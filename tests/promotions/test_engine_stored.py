@@ -11,7 +11,7 @@ from admin.promotions.campaign import Campaign, read_campaign
 from tests.promotions.random_shops import PRICES, RULES, SEED
 from tests.promotions.worlds import CURRENCY, DAY_MS, NOW_MS, body_of, campaign, coupon, quote, world
 
-CARTS = 1200
+CARTS = 800
 SPOILT: tuple[Any, ...] = (
     None,
     0,
