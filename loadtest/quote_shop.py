@@ -70,12 +70,18 @@ def campaigns_beyond(count: int, products: int) -> Iterable[dict[str, Any]]:
     """Campaigns over products that are not in the cart."""
     dice = random.Random(f"{count} campaigns")
     for number in range(count):
-        listed = [sku(each) for each in dice.sample(range(LINES, products), ITEMS_EACH)]
+        listed = [sku(each) for each in dice.sample(range(LINES, _first_given_away(products)), ITEMS_EACH)]
         yield _campaign(f"out{number}", number, listed, products)
 
 
+def _first_given_away(products: int) -> int:
+    # The last tenth is given away or added, and in no campaign itself: nothing may be a gift of itself.
+    return products - products // 10
+
+
 def _campaign(code: str, number: int, listed: list[str], products: int) -> dict[str, Any]:
-    other, cheap = sku(LINES + number % (products - LINES)), 100
+    first = _first_given_away(products)
+    other, cheap = sku(first + number % (products - first)), 100
     rules: list[tuple[str, dict[str, Any]]] = [
         ("item_discount", {"percent_off": 5 + number % 20}),
         (

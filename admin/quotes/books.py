@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine
 
 from admin import changes
 from admin.quotes.book import Book, catch_up, read_book
+from admin.quotes.collector import reading_much
 from gateway.orders.database import reading
 
 
@@ -43,10 +44,15 @@ class Books:
         with self._making:
             book = self._book
             if book is None or book.number < number:
-                with one_state(self._engine) as connection:
-                    book = read_book(connection, self._currency) if book is None else catch_up(connection, book)
-                self._book = book
+                self._book = book = self._make(book)
         return book
+
+    def _make(self, book: Book | None) -> Book:
+        with one_state(self._engine) as connection:
+            if book is not None:
+                return catch_up(connection, book)
+            with reading_much():
+                return read_book(connection, self._currency)
 
     def fresh(self) -> Book:
         """A book with every change that is answered by now; costs one row.

@@ -56,7 +56,9 @@ class Desk:
         loop = asyncio.get_running_loop()
         waiting = _Waiting(asked, loop, loop.create_future())
         with self._changed:
-            if self._closed or len(self._waiting) >= WAITING_MAX:
+            if self._closed:
+                raise Unavailable("the sidecar is stopping: ask again in a moment", code="stopping")
+            if len(self._waiting) >= WAITING_MAX:
                 raise Unavailable("too many quotes wait: ask again in a moment", code="quotes_waiting")
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="quote desk", daemon=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import time
 
 from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select, true
 
+from admin.quotes.collector import SettingAside
 from admin.quotes.tables import quotes
 from admin.resources import Resources
 from admin.rounds import Rounds
@@ -16,8 +16,6 @@ from gateway.settings import Settings
 FORGET_EVERY_S = 60.0
 AT_ONCE_MAX = 1000
 """Rows of one transaction: others wait for it."""
-SET_ASIDE_MIN = 200_000
-"""Objects that survived; fewer are looked through in no time."""
 
 
 class Forgetting(Rounds):
@@ -29,7 +27,7 @@ class Forgetting(Rounds):
     def __init__(self, resources: Resources) -> None:
         super().__init__()
         self._resources = resources
-        self._collections = 0
+        self._setting_aside = SettingAside()
         self._forgot_at = float("-inf")
 
     def round(self) -> None:
@@ -39,24 +37,11 @@ class Forgetting(Rounds):
             SQLAlchemyError: the database cannot be used; the work stays for the next round.
         """
         self._resources.books.fresh()
-        self._set_aside()
+        self._setting_aside.check()
         if time.monotonic() - self._forgot_at >= FORGET_EVERY_S:
             while not self.stopping and forget(self._resources.engine, self._resources.settings):
                 self.progress()
             self._forgot_at = time.monotonic()
-
-    def _set_aside(self) -> None:
-        """Take a large shop out of the garbage collector's sight: it is millions of objects that stay, and looking
-        through them stops every request for a third of a second, again and again.
-
-        Right after a full collection there is hardly any garbage that would be kept for good with them.
-        """
-        collections = gc.get_stats()[-1]["collections"]
-        if collections == self._collections:
-            return
-        self._collections = collections
-        if len(gc.get_objects(generation=2)) > SET_ASIDE_MIN:
-            gc.freeze()
 
 
 def forget(engine: Engine, settings: Settings) -> int:

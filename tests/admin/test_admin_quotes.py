@@ -366,4 +366,4 @@ def test_what_waits_when_the_sidecar_stops_is_answered(settings: Settings, porta
     with Api(settings, portal) as stopping:
         assert ask(stopping, {"lines": []})["total"] == 0
     # The desk is closed now, and says so instead of letting anybody wait.
-    assert ask(stopping, {"lines": []}, 503)["type"].endswith("quotes_waiting")
+    assert ask(stopping, {"lines": []}, 503)["type"].endswith("stopping")

@@ -67,6 +67,7 @@ def test_quotes_that_cannot_be_right_are_named(few: dict[str, Any], many: dict[s
         assert words in breach
 
 
+@pytest.mark.soak
 def test_a_benchmark_measures_a_real_sidecar(tmp_path: Path) -> None:
     small = ["--products", "60", "--campaigns", "215", "--carts", "3", "--connections", "4"]
     arguments = [*small, "--duration-s", "1", "--repetitions", "1", "--results", str(tmp_path)]
