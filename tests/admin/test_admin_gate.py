@@ -136,6 +136,7 @@ def test_warnings_of_terms(api: Api, shop: Shop) -> None:
     report = check(api, levels)
     assert set(warned(report)) == {"no_such_member"}
     assert (report["priced"]["shopper"]["level"], report["priced"]["shopper"]["guest"]) == (7, False)
+    assert check(api, {**levels, "audience": {"kind": "members", "levels": [0, 7]}})["warnings"] == []
     api.post("/members", {"shopper": shop.unique("amy"), "level": 7}, 201)
     assert check(api, levels)["warnings"] == []
 
@@ -182,6 +183,8 @@ def test_overlaps_tell_who_wins_and_why(api: Api, shop: Shop) -> None:
     tied = published(api, shop, one, priority=5, starts_at=NOW_MS + HOUR_MS)
     group = published(api, shop, one, type="group_buy", rule={"price": 10, "size": 2, "hours": 24})
     published(api, shop, other, priority=9)
+    published(api, shop, one, priority=9, starts_at=NOW_MS, ends_at=NOW_MS + HOUR_MS)
+    published(api, shop, one, other, priority=9, exclude=[one])
     published(api, shop, one, priority=9, starts_at=NOW_MS + 3 * HOUR_MS, ends_at=NOW_MS + 4 * HOUR_MS)
     published(api, shop, one, priority=9, channels=["store"])
     report = check(api, draft(one, two, priority=5, code="z", channels=["web"], starts_at=NOW_MS + HOUR_MS))
@@ -213,6 +216,9 @@ def test_goods_that_are_always_beaten_are_dead(api: Api, shop: Shop) -> None:
     first = published(api, shop, one, priority=9, ends_at=NOW_MS + 2 * HOUR_MS)
     wanted = draft(one, two)
     assert check(api, wanted)["dead"] == {"whole": False, "count": 0, "goods": [], "audience": None}
+    gap = published(api, shop, one, priority=8, starts_at=NOW_MS + 2 * HOUR_MS + 1)
+    assert check(api, wanted)["dead"]["count"] == 0
+    api.delete(f"/campaigns/{gap}")
     second = published(api, shop, one, priority=8, starts_at=NOW_MS + 2 * HOUR_MS)
     dead = check(api, wanted)["dead"]
     assert (dead["whole"], dead["goods"]) == (False, [{"sku": one, "beaten_by": [first, second]}])

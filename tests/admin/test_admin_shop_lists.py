@@ -69,6 +69,11 @@ def test_a_change_of_a_price_or_a_campaign_is_in_the_next_list(api: Api, shop: S
     assert view.skus(sort="promo_price")[0] == "c3"
     code = campaign(api, shop, "item_discount", {"price": 1}, "d4")
     assert view.skus(sort="promo_price")[0] == "d4"
+    assert view.skus()[0] == "a1"
+    shop.product(sku="a0", price=10**6)
+    assert view.skus()[0] == view.skus(sort="-promo_price")[0] == "a0"
+    api.delete("/products/a0")
+    assert view.skus()[0] == "a1"
     assert view.skus(q="d4 shiny") == []
     api.patch("/products/d4", {"name": "Shiny cup"})
     assert view.skus(q="d4 shiny") == ["d4"]

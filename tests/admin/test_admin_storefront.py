@@ -63,6 +63,8 @@ def test_own_buttons_stand_beside_the_price(api: Api, shop: Shop) -> None:
     windows = {"balance_starts_at": now + 2 * HOUR_MS, "balance_ends_at": now + 3 * HOUR_MS}
     presale = campaign(api, shop, "presale", {**terms, **windows}, kettle, priority=3)
     group = campaign(api, shop, "group_buy", {"price": 9000, "size": 3, "hours": 24}, kettle, priority=2)
+    soon = {"starts_at": now + HOUR_MS, "ends_at": now + 2 * HOUR_MS, "audience": {"kind": "members"}}
+    members = campaign(api, shop, "group_buy", {"price": 8000, "size": 2, "hours": 24}, kettle, **soon)
     [each] = Window(api).listed()
     assert (each["promo_price"], each["campaign"]) == (12900, None)
     buttons = {button["campaign"]: button for button in each["buttons"]}
@@ -73,6 +75,8 @@ def test_own_buttons_stand_beside_the_price(api: Api, shop: Shop) -> None:
     for code in (presale, group):
         line = Window(api).quote(kettle, campaign=code)
         assert (line["campaign"], buttons[code]["price"]) == (code, line["payable"])
+    shown = {each["campaign"] for each in Window(api, level=1).listed()[0]["buttons"]}
+    assert shown == {presale, group, flash, members}
     assert Window(api).skus(type="seckill") == [kettle]
     assert Window(api).skus(type="bundle") == []
 
