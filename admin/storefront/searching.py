@@ -57,7 +57,7 @@ def tests(visit: Visit, wanted: ShopFilter) -> list[Test]:
     if wanted.type is not None:
         found.append(_held(visit, (each for each in visit.book.index.all() if each.type_name == wanted.type)))
     if wanted.q is not None:
-        found += [_about(visit, word) for word in plain(wanted.q).split()]
+        found += [_about(visit, word) for word in dict.fromkeys(plain(wanted.q).split())]
     return found
 
 
