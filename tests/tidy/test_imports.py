@@ -47,23 +47,44 @@ def test_no_forbidden_arrow(source: str, target: str, exceptions: tuple[str, ...
     assert not found
 
 
-def test_the_click_path_reaches_no_database_by_any_way() -> None:
-    # Given everything that the gateway's processes import, directly or through others,
+def reached(*prefixes: str) -> set[str]:
+    """Some modules and everything that they import, directly or through others of this project."""
     seen: set[str] = set()
-    waiting = [name for name in ARROWS if inside(name, "gateway.web") or inside(name, "gateway.admission")]
+    waiting = [name for name in ARROWS if any(inside(name, prefix) for prefix in prefixes)]
     while waiting:
         name = waiting.pop()
         seen.add(name)
         waiting += [each for each in ARROWS.get(name, ()) if each not in seen]
+    return seen
 
-    # then none of it is about orders or the database.
-    assert not [name for name in seen if inside(name, "gateway.orders")]
-    assert not [
-        module.name
+
+def outside(names: set[str], packages: set[str]) -> list[str]:
+    """Which of some packages these modules import."""
+    return [
+        f"{module.name}: {imported}"
         for module in packaged()
-        if module.name in seen
-        and any("sqlalchemy" in ast.unparse(node) for node in ast.walk(module.tree) if _is_import(node))
+        if module.name in names
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for imported in (
+            [each.name for each in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+        )
+        if imported.split(".")[0] in packages
     ]
+
+
+def test_the_click_path_reaches_no_database_by_any_way() -> None:
+    names = reached("gateway.web", "gateway.admission")
+    assert not [name for name in names if inside(name, "gateway.orders")]
+    assert not outside(names, {"sqlalchemy"})
+
+
+IMPURE = {"time", "random", "secrets", "os", "threading", "sqlalchemy", "redis", "starlette", "socket", "logging"}
+"""What reads a clock, a store, the network or chance."""
+
+
+def test_the_engine_is_pure() -> None:
+    assert not outside(reached("admin.promotions"), IMPURE)
 
 
 def test_no_cycle() -> None:
