@@ -111,10 +111,6 @@ def _search(name: str, path: list[str], finished: set[str]) -> Iterator[list[str
     finished.add(name)
 
 
-def _is_import(node: ast.AST) -> bool:
-    return isinstance(node, ast.Import | ast.ImportFrom)
-
-
 def test_imports_are_understood() -> None:
     # Given every way to import a module, when the tree is read, then each is seen.
     text = "import b.c\nfrom b import c, thing\nfrom . import d\nfrom .d import x\ndef f():\n    from b import e\n"
