@@ -109,13 +109,11 @@ class Proof:
         front = self._fronts.of(number, left)
         if not front.scores:
             return
-        # Those up to `first` spend so much that the coupon takes nothing off: of them the first is the best.
+        # Where the coupon takes nothing off, nothing is better than the best without a coupon, which is known.
         first = bisect_left(front.spent, board.threshold - bearing, key=neg)
         most = board.dearest(self._total, bearing - front.spent[-1])
         last = bisect_left(front.scores, ((most + 1) << shift) - board.half - score)
         found = None
-        if first and score + front.scores[0] < self.score:
-            self.score, found = score + front.scores[0], 0
         board.steps -= LOOKED * (1 + max(0, last - first))
         for place in range(first, last):
             reached = score + front.scores[place] - (off(bearing - front.spent[place]) << shift)

@@ -134,10 +134,7 @@ class Stake:
         return cost, self._bearing(joined) if board.coupon is not None else 0, effect.grants
 
     def _add(self, effect: Effect) -> Added:
-        stock = self._stock.copy()
-        if not self._sure:
-            stock = dict(sum((Counter({each.sku: each.quantity}) for each in self._wanted), Counter[str]()))
-        return add(self._wanted, {self.campaign.code: effect}, self.board.pricing.world, stock)
+        return add(self._wanted, {self.campaign.code: effect}, self.board.pricing.world, self._stock.copy())
 
     def _bearing(self, joined: Joined) -> int:
         """How much less the coupon's lines cost."""
