@@ -91,7 +91,7 @@ class Desk:
     def _serve(self, taken: Sequence[_Waiting]) -> None:
         """Make some quotes from one look; each is answered as soon as it is stored."""
         try:
-            moment = self._quoter.gather([each.asked.cart for each in taken])
+            moment = self._quoter.gather([each.asked for each in taken])
         except Exception as error:
             _settle(taken, error)
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -42,11 +42,12 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The shop as one look found it: a book at least as new, and what each cart touches."""
+    """The shop as one look found it: a book at least as new; by cart, what it touches and who asks."""
 
     book: Book
     look: Look
     touched: Sequence[Touched]
+    shoppers: Sequence[Shopper]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +56,20 @@ class Quoter:
 
     resources: Resources
 
-    def gather(self, carts: Sequence[Cart]) -> Moment:
-        """What the database says about some carts, now.
+    def gather(self, asked: Sequence[Asked]) -> Moment:
+        """What the database says now about some carts and those who ask.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database cannot be used.
         """
+        carts = [each.cart for each in asked]
         book = self.resources.books.known()
         touched, look = self._look(book, carts)
         if look.number > book.number:
             # Something changed: what these carts touch may be something else now.
             book = self.resources.books.at_least(look.number)
             touched, look = self._look(book, carts)
-        return Moment(book, look, touched)
+        return Moment(book, look, touched, self._shoppers(asked, look.now_ms))
 
     def _look(self, book: Book, carts: Sequence[Cart]) -> tuple[Sequence[Touched], Look]:
         touched = [facts.touched(book, cart) for cart in carts]
@@ -82,13 +84,14 @@ class Quoter:
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database cannot be used.
         """
-        world = self._world(asked, moment, moment.touched[place])
+        world = self._world(asked, moment, place)
         token = secrets.token_hex(16)
         reply = answer(engine.quote(asked.cart, world), token)
         kept = snapshot.write(asked.request, world, moment.touched[place].stored, reply)
         return reply, Entry(token, asked.owner, engine.ENGINE, moment.book.number, moment.look.now_ms, kept)
 
-    def _world(self, asked: Asked, moment: Moment, touched: Touched) -> World:
+    def _world(self, asked: Asked, moment: Moment, place: int) -> World:
+        touched = moment.touched[place]
         now_ms = moment.look.now_ms if asked.at_ms is None else asked.at_ms
         free, coupon = moment.look.free, asked.cart.coupon
         return World(
@@ -97,7 +100,7 @@ class Quoter:
             index=moment.book.index,
             products=touched.products,
             free={sku: free[sku] for sku in touched.products if sku in free},
-            shopper=self._shopper(asked.shopper, now_ms),
+            shopper=moment.shoppers[place],
             left=touched.left,
             coupon=None if coupon is None else moment.book.coupons.get(coupon),
             zone=self.resources.zone,
@@ -106,13 +109,17 @@ class Quoter:
             operator=asked.operator,
         )
 
-    def _shopper(self, given: tokens.Shopper | Shopper | str | None, now_ms: int) -> Shopper:
-        if given is None:
-            return GUEST
-        if isinstance(given, Shopper):
-            return given
+    def _shoppers(self, asked: Sequence[Asked], now_ms: int) -> list[Shopper]:
+        known = [GUEST if each.shopper is None else each.shopper for each in asked]
+        if all(isinstance(each, Shopper) for each in known):
+            return cast(list[Shopper], known)
         with reading(self.resources.engine) as connection:
-            return facts_of(connection, given, now_ms, self.resources.zone)
+            return [
+                given
+                if isinstance(given, Shopper)
+                else facts_of(connection, given, each.at_ms or now_ms, self.resources.zone)
+                for each, given in zip(asked, known, strict=True)
+            ]
 
 
 def answer(result: dict[str, Any], token: str) -> bytes:

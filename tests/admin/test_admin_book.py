@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import threading
 from typing import Any
@@ -13,7 +14,9 @@ from sqlalchemy import delete, update
 from admin import changes
 from admin.catalog.tables import products
 from admin.quotes import book as book_module
+from admin.quotes import collector
 from admin.quotes.books import Books, one_state
+from admin.quotes.collector import reading_much
 from admin.resources import Resources
 from gateway.orders.database import writing
 from tests.promotions.random_shops import CATEGORIES, SKUS
@@ -189,3 +192,35 @@ def test_reading_a_book_sees_one_state_of_the_database(recorded: RecordedShop) -
         with writing(recorded.resources.engine) as other:
             other.execute(delete(changes.changes))
         assert changes.newest_number(connection) == first
+
+
+def test_nothing_is_collected_while_a_large_shop_is_read() -> None:
+    with reading_much():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        with reading_much():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_much_that_survived_a_full_collection_is_set_aside_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collector, "MANY", 10)
+    setting_aside = collector.SettingAside()
+    gc.collect()
+    try:
+        setting_aside.check()
+        assert gc.get_freeze_count() > 10
+        kept = [[] for _ in range(100)]
+        before = gc.get_freeze_count()
+        setting_aside.check()
+        assert gc.get_freeze_count() == before
+        gc.collect()
+        setting_aside.check()
+        assert gc.get_freeze_count() > before
+        assert len(kept) == 100
+    finally:
+        gc.unfreeze()
