@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from admin.promotions.searching import proof
 from admin.promotions.world import Left
 from tests.promotions.brute_force import code_of, hold
 from tests.promotions.dense_shops import LINES
@@ -157,3 +160,49 @@ def test_a_dearer_gift_is_had_when_another_campaign_takes_the_cheap_one() -> Non
     )
     found = hold(cart({"a": 1, "b": 1}), shop)
     assert [code_of(each) for each in found.assignment] == ["pens", "one"]
+
+
+def test_an_add_on_is_not_lost_to_a_cheaper_one_of_the_same_product() -> None:
+    """`plus-b` is served first, so that joining it would take the only towel from `plus-a`."""
+    shop = world(
+        *(
+            campaign(
+                "add_on",
+                {"tiers": [{"spend": 1, "options": [{"sku": "towel", "price": price, "limit": 1}]}]},
+                code=f"plus-{sku}",
+                items=[sku],
+            )
+            for sku, price in (("a", 90), ("b", 10))
+        ),
+        campaign("threshold_reduction", TOGETHER, code="far", priority=1, items=["b"]),
+        prices={"a": 500, "b": 500, "towel": 150},
+        free={"towel": 1},
+    )
+    chosen = [{"campaign": f"plus-{sku}", "sku": "towel"} for sku in "ba"]
+    found = hold(cart({"a": 1, "b": 1}, add_ons=chosen), shop)
+    assert [code_of(each) for each in found.assignment] == ["plus-a", "far"]
+
+
+def test_a_line_outside_every_group_gives_up_its_discount_for_the_coupon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proof, "DUG", 0)
+    shop = world(
+        campaign("item_discount", {"amount_off": 100}, code="less", items=["a"]),
+        campaign("threshold_reduction", TOGETHER, code="both", items=["b", "c"]),
+        prices={"a": 600, "b": 500, "c": 500},
+        coupon=coupon(amount_off=700, threshold=1300),
+    )
+    found = hold(cart(dict.fromkeys("abc", 1), coupon="SAVE"), shop)
+    assert ([code_of(each) for each in found.assignment], found.total) == ([None, "both", "both"], 600)
+
+
+def test_many_lines_gather_in_one_campaign_when_only_all_together_reach_it() -> None:
+    prices = {f"s{number}": 500 for number in range(18)}
+    all_of_them = {"mode": "tiers", "tiers": [{"spend": 500 * len(prices), "off": 2000}]}
+    shop = world(
+        campaign("item_discount", {"amount_off": 10}, code="each", priority=1, scope="all"),
+        campaign("threshold_reduction", all_of_them, code="all", scope="all"),
+        prices=prices,
+    )
+    best = quote(dict.fromkeys(prices, 1), shop, strategy="best")
+    assert (best["total"], best["search"]["proved"]) == (500 * len(prices) - 2000, False)
+    assert best["search"]["gap"] <= 10 * len(prices)
