@@ -188,11 +188,13 @@ def test_a_line_outside_every_group_gives_up_its_discount_for_the_coupon(monkeyp
     shop = world(
         campaign("item_discount", {"amount_off": 100}, code="less", items=["a"]),
         campaign("threshold_reduction", TOGETHER, code="both", items=["b", "c"]),
-        prices={"a": 600, "b": 500, "c": 500},
-        coupon=coupon(amount_off=700, threshold=1300),
+        campaign("threshold_reduction", TOGETHER, code="pair", items=["d", "e"]),
+        prices={"a": 600, **dict.fromkeys("bcde", 500)},
+        coupon=coupon(amount_off=700, threshold=2000),
     )
-    found = hold(cart(dict.fromkeys("abc", 1), coupon="SAVE"), shop)
-    assert ([code_of(each) for each in found.assignment], found.total) == ([None, "both", "both"], 600)
+    found = hold(cart(dict.fromkeys("abcde", 1), coupon="SAVE"), shop)
+    joined = [code_of(each) for each in found.assignment]
+    assert (joined, found.total) == ([None, "both", "both", "pair", "pair"], 1300)
 
 
 def test_many_lines_gather_in_one_campaign_when_only_all_together_reach_it() -> None:
