@@ -6,7 +6,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-MANY = 200_000
+MANY = 50_000
 """Objects; fewer are looked through in no time."""
 
 
