@@ -150,7 +150,7 @@ class Deployment:
 
     def ask(self, method: str, path: str, body: Any = None, *, bearer: str = "", **about: Any) -> httpx.Response:
         """One request to whoever serves the path."""
-        base = self.admin_url if path.startswith(("/api/", "/admin/")) else self.gateway_url
+        base = self.admin_url if path.startswith(("/api/", "/admin/", "/c/")) else self.gateway_url
         headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
         if body is not None:
             about["json"] = body
