@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 from admin.inputs import Code, Input, Sku, refuse
 from admin.promotions.model import Channel, StoreId
 
-LINES_MAX = 200
+LINES_MAX = 100
+"""Lines of a cart: to explain one takes time by the square of them."""
 QUANTITY_MAX = 9_999
 UNITS_MAX = 10_000
 """Units on all lines together: each has a price of its own in the reply."""

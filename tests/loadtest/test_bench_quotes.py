@@ -79,6 +79,7 @@ def test_a_benchmark_measures_a_real_sidecar(tmp_path: Path) -> None:
     assert written["of_constant"] > 0
     assert set(written["engine"]) == {
         "engine, 10 lines",
+        "engine, 10 lines, among 10,000 campaigns",
         "engine, 10 lines, explained",
         "best, 8 lines × 4 choices",
     }
