@@ -11,6 +11,7 @@ LUA = "tests/lua tests/properties"
 SHIELD = "tests/gateway/test_shield.py tests/gateway/test_workers.py"
 FAULTS = "tests/gateway/test_faults.py"
 LEDGER = "tests/gateway/orders/test_orders_ledger.py"
+PRICES = "tests/promotions/test_engine_cents.py tests/promotions/test_engine_properties.py"
 WRITER = "tests/gateway/orders/test_order_writer.py tests/gateway/orders/test_order_writer_killed.py"
 
 
@@ -251,5 +252,75 @@ MUTATIONS = (
         "    return _REMEDIES.get(code)",
         "    return _REMEDIES.get(code, Remedy.REFUSE)",
         "tests/gateway/test_redis_errors.py",
+    ),
+    Mutation(
+        "half a cent goes down",
+        "admin/promotions/money.py",
+        "    return (2 * amount * basis_points + WHOLE) // (2 * WHOLE)",
+        "    return (2 * amount * basis_points + WHOLE - 1) // (2 * WHOLE)",
+        "tests/promotions/test_money.py",
+    ),
+    Mutation(
+        "what is left over goes to the smallest remainders",
+        "admin/promotions/money.py",
+        "key=remainders.__getitem__, reverse=True)",
+        "key=remainders.__getitem__)",
+        "tests/promotions/test_money.py",
+    ),
+    Mutation(
+        "a threshold must be passed, not reached",
+        "admin/promotions/types/threshold_reduction.py",
+        "reached = sum(spend <= subtotal for spend, _ in steps)",
+        "reached = sum(spend < subtotal for spend, _ in steps)",
+        "tests/promotions/test_type_threshold_reduction.py",
+    ),
+    Mutation(
+        "a campaign gives what is left of it",
+        "admin/promotions/pricing.py",
+        "        return _exceeds(left, joined, added.reductions.get(joined.campaign.code, 0))",
+        "        return False",
+        "tests/promotions/test_engine_limits.py",
+    ),
+    Mutation(
+        "coupons reach what a campaign keeps them from",
+        "admin/promotions/couponing.py",
+        "if each.effect.reached and not each.campaign.coupons_allowed:",
+        "if False:",
+        "tests/promotions/test_engine_coupons.py",
+    ),
+    Mutation(
+        "an excluded product joins",
+        "admin/promotions/choosing.py",
+        "        if campaign.exclude and place.sku in campaign.exclude:",
+        "        if False:",
+        "tests/promotions/test_engine_choices.py",
+    ),
+    Mutation(
+        "an audience is not looked at",
+        "admin/promotions/choosing.py",
+        "self._in_channel(campaign) or refuses(campaign.audience, self._world.shopper, self._world.today)",
+        "self._in_channel(campaign)",
+        PRICES,
+    ),
+    Mutation(
+        "priorities the wrong way round",
+        "admin/promotions/campaign.py",
+        '"rank": (-_whole(body.get("priority")), -starts_at_ms, code),',
+        '"rank": (_whole(body.get("priority")), -starts_at_ms, code),',
+        "tests/promotions/test_index.py tests/promotions/test_engine_choices.py",
+    ),
+    Mutation(
+        "a quote does not see what changed since the last",
+        "admin/quotes/quoting.py",
+        "        if look.number > book.number:",
+        "        if False:",
+        "tests/admin/test_admin_quotes.py",
+    ),
+    Mutation(
+        "a change of a campaign takes no number",
+        "admin/campaigns/recording.py",
+        '    changes.note(connection, "campaign", code, for_prices(stored))',
+        "    for_prices(stored)",
+        "tests/admin/test_admin_quotes.py",
     ),
 )
