@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, exists, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Row, exists, or_, select
 
-from admin.audit import service as audit
 from admin.catalog.category_models import (
     Category,
     CategoryChange,
@@ -20,11 +19,13 @@ from admin.catalog.holding import campaign_with_category
 from admin.catalog.tables import categories, products
 from admin.catalog.tree import DEPTH_MAX, wrong_parents
 from admin.changes import note
-from admin.errors import Conflict, FieldError, Invalid, NotFound, StaleRevision
+from admin.errors import Conflict, FieldError, Invalid
 from admin.inputs import check
-from admin.paging import read_cursor, split, write_cursor
+from admin.records import Records
 from admin.resources import Resources
 from gateway.orders.database import now_ms, reading, writing
+
+_CATEGORIES = Records("category", categories, key="id", order=("id",))
 
 
 def create(resources: Resources, body: object, *, actor: str) -> Category:
@@ -35,17 +36,10 @@ def create(resources: Resources, body: object, *, actor: str) -> Category:
         Conflict: the id is taken.
     """
     given = check(CategoryInput, body)
-    try:
-        with writing(resources.engine) as connection:
-            _require_place(connection, given.id, given.parent)
-            now = now_ms(connection)
-            values = {**given.model_dump(), "revision": 1, "created_at_ms": now, "updated_at_ms": now}
-            connection.execute(insert(categories).values(values))
-            category = _view(resources, _row(connection, given.id))
-            note(connection, "category", given.id, _noted(category))
-            audit.record(connection, actor, "create", "category", given.id, after=category.model_dump())
-    except IntegrityError as error:
-        raise Conflict(f"there is already a category {given.id}", code="id_taken", field="id") from error
+    with writing(resources.engine) as connection:
+        _require_place(connection, given.id, given.parent)
+        category = _CATEGORIES.create(connection, given.model_dump(), partial(_view, resources), actor=actor)
+        note(connection, "category", given.id, _noted(category))
     return category
 
 
@@ -56,7 +50,7 @@ def read(resources: Resources, category: str) -> Category:
         NotFound: there is none with this id.
     """
     with reading(resources.engine) as connection:
-        return _view(resources, _row(connection, category))
+        return _view(resources, _CATEGORIES.find(connection, category))
 
 
 def page(resources: Resources, wanted: CategoryFilter) -> CategoryPage:
@@ -65,19 +59,12 @@ def page(resources: Resources, wanted: CategoryFilter) -> CategoryPage:
     Raises:
         Invalid: the cursor is not one of this list.
     """
-    position = read_cursor(wanted.cursor, str)
-    statement = select(categories).order_by(categories.c.id).limit(wanted.limit + 1)
-    if position is not None:
-        statement = statement.where(categories.c.id > position[0])
+    statement = _CATEGORIES.listed(wanted)
     if wanted.parent is not None:
         statement = statement.where(categories.c.parent == wanted.parent)
     with reading(resources.engine) as connection:
-        rows = connection.execute(statement).all()
-    shown, last = split(rows, wanted.limit)
-    return CategoryPage(
-        items=[_view(resources, row) for row in shown],
-        next=write_cursor(last.id) if last is not None else None,
-    )
+        rows, following = _CATEGORIES.page(connection, statement, wanted)
+    return CategoryPage(items=[_view(resources, row) for row in rows], next=following)
 
 
 def change(
@@ -95,17 +82,9 @@ def change(
         if "parent" in values:
             # Locks all before it locks one, so that two moves cannot wait for each other.
             _require_place(connection, category, values["parent"])
-        row = _row(connection, category, lock=True)
-        _check_revision(row, if_match)
-        before = _view(resources, row).model_dump()
-        connection.execute(
-            update(categories)
-            .where(categories.c.id == category)
-            .values(**values, revision=categories.c.revision + 1, updated_at_ms=now_ms(connection))
-        )
-        changed = _view(resources, _row(connection, category))
+        row = _CATEGORIES.lock(connection, category, if_match)
+        changed = _CATEGORIES.change(connection, row, values, partial(_view, resources), actor=actor)
         note(connection, "category", category, _noted(changed))
-        audit.record(connection, actor, "change", "category", category, before=before, after=changed.model_dump())
     return changed
 
 
@@ -117,8 +96,7 @@ def remove(resources: Resources, category: str, *, actor: str, if_match: int | N
         Conflict: it has children or products, or a campaign is about it.
     """
     with writing(resources.engine) as connection:
-        row = _row(connection, category, lock=True)
-        _check_revision(row, if_match)
+        row = _CATEGORIES.lock(connection, category, if_match)
         children = exists().where(categories.c.parent == category)
         filled = exists().where(products.c.category == category)
         if connection.execute(select(or_(children, filled))).scalar_one():
@@ -130,10 +108,8 @@ def remove(resources: Resources, category: str, *, actor: str, if_match: int | N
                 code="category_in_use",
                 campaign=campaign,
             )
-        connection.execute(delete(categories).where(categories.c.id == category))
+        _CATEGORIES.remove(connection, row, partial(_view, resources), actor=actor)
         note(connection, "category", category, None)
-        before = _view(resources, row).model_dump()
-        audit.record(connection, actor, "delete", "category", category, before=before)
 
 
 def parents(connection: Connection, *, lock: bool) -> dict[str, str | None]:
@@ -156,19 +132,6 @@ def _require_place(connection: Connection, category: str, parent: str | None) ->
 
 def _noted(category: Category) -> dict[str, Any]:
     return {"name": category.name, "parent": category.parent}
-
-
-def _row(connection: Connection, category: str, *, lock: bool = False) -> Row[Any]:
-    statement = select(categories).where(categories.c.id == category)
-    row = connection.execute(statement.with_for_update() if lock else statement).one_or_none()
-    if row is None:
-        raise NotFound(f"there is no category {category}")
-    return row
-
-
-def _check_revision(row: Row[Any], if_match: int | None) -> None:
-    if if_match is not None and if_match != row.revision:
-        raise StaleRevision(f"{row.id} is at revision {row.revision}", revision=row.revision)
 
 
 def _view(resources: Resources, row: Row[Any]) -> Category:

@@ -112,9 +112,3 @@ class ProductPage(BaseModel):
 
     items: list[Product]
     next: str | None
-
-
-class Deleted(BaseModel):
-    """What is gone."""
-
-    deleted: str

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, exists, func, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ColumnElement, Connection, Row, exists, func, or_, select, update
 
-from admin.audit import service as audit
 from admin.catalog.holding import campaign_with_product
 from admin.catalog.models import Membership, Product, ProductChange, ProductFilter, ProductInput, ProductPage
 from admin.catalog.tables import products
 from admin.catalog.tree import family
 from admin.changes import note, take_number
-from admin.errors import Conflict, Invalid, NotFound, StaleRevision
+from admin.errors import Conflict, Invalid
 from admin.inputs import check
-from admin.paging import read_cursor, split, write_cursor
+from admin.records import Records
 from admin.resources import Resources
 from gateway.orders.database import now_ms, reading, writing
 from gateway.orders.tables import offers, orders
+
+_PRODUCTS = Records("product", products, key="sku", order=("sku",))
 
 LIVE_STATUSES = ("pending", "paid", "shipped", "refunding")
 """Orders that still need their product."""
@@ -33,16 +34,9 @@ def create(resources: Resources, body: object, *, actor: str) -> Product:
         Conflict: the SKU is taken.
     """
     given = check(ProductInput, body)
-    try:
-        with writing(resources.engine) as connection:
-            now = now_ms(connection)
-            values = {**given.model_dump(), "reserved": 0, "revision": 1, "changed": take_number(connection)}
-            connection.execute(insert(products).values(**values, created_at_ms=now, updated_at_ms=now))
-            product = _view(resources, _row(connection, given.sku))
-            audit.record(connection, actor, "create", "product", given.sku, after=product.model_dump())
-    except IntegrityError as error:
-        raise Conflict(f"there is already a product {given.sku}", code="sku_taken", field="sku") from error
-    return product
+    with writing(resources.engine) as connection:
+        values = {**given.model_dump(), "reserved": 0, "changed": take_number(connection)}
+        return _PRODUCTS.create(connection, values, partial(_view, resources), actor=actor)
 
 
 def read(resources: Resources, sku: str) -> Product:
@@ -52,7 +46,7 @@ def read(resources: Resources, sku: str) -> Product:
         NotFound: there is none with this SKU.
     """
     with reading(resources.engine) as connection:
-        return _view(resources, _row(connection, sku))
+        return _view(resources, _PRODUCTS.find(connection, sku))
 
 
 def page(resources: Resources, wanted: ProductFilter) -> ProductPage:
@@ -61,17 +55,11 @@ def page(resources: Resources, wanted: ProductFilter) -> ProductPage:
     Raises:
         Invalid: the cursor is not one of this list.
     """
-    position = read_cursor(wanted.cursor, str)
-    statement = select(products).order_by(products.c.sku).limit(wanted.limit + 1)
-    if position is not None:
-        statement = statement.where(products.c.sku > position[0])
+    statement = _PRODUCTS.listed(wanted)
     with reading(resources.engine) as connection:
-        rows = connection.execute(statement.where(*_conditions(connection, wanted))).all()
-    shown, last = split(rows, wanted.limit)
-    return ProductPage(
-        items=[_view(resources, row) for row in shown],
-        next=write_cursor(last.sku) if last is not None else None,
-    )
+        statement = statement.where(*_conditions(connection, wanted))
+        rows, following = _PRODUCTS.page(connection, statement, wanted)
+    return ProductPage(items=[_view(resources, row) for row in rows], next=following)
 
 
 def _conditions(connection: Connection, wanted: ProductFilter) -> Iterator[ColumnElement[bool]]:
@@ -101,8 +89,7 @@ def change(resources: Resources, sku: str, body: object, *, actor: str, if_match
     # Membership is stored as JSON, so it is dumped; only what was sent is changed.
     values = given.model_dump(include=given.model_fields_set)
     with writing(resources.engine) as connection:
-        row = _row(connection, sku, lock=True)
-        _check_revision(row, if_match)
+        row = _PRODUCTS.lock(connection, sku, if_match)
         if values.get("stock", row.reserved) < row.reserved:
             raise Conflict(
                 f"{row.reserved} units of {sku} are promised to campaigns and orders",
@@ -110,17 +97,9 @@ def change(resources: Resources, sku: str, body: object, *, actor: str, if_match
                 field="stock",
                 lowest=row.reserved,
             )
-        before = _view(resources, row).model_dump()
         if values.keys() - {"stock"}:
             values["changed"] = take_number(connection)
-        connection.execute(
-            update(products)
-            .where(products.c.sku == sku)
-            .values(**values, revision=products.c.revision + 1, updated_at_ms=now_ms(connection))
-        )
-        product = _view(resources, _row(connection, sku))
-        audit.record(connection, actor, "change", "product", sku, before=before, after=product.model_dump())
-    return product
+        return _PRODUCTS.change(connection, row, values, partial(_view, resources), actor=actor)
 
 
 def remove(resources: Resources, sku: str, *, actor: str, if_match: int | None = None) -> None:
@@ -131,8 +110,7 @@ def remove(resources: Resources, sku: str, *, actor: str, if_match: int | None =
         Conflict: an offer, an order or a campaign still needs it.
     """
     with writing(resources.engine) as connection:
-        row = _row(connection, sku, lock=True)
-        _check_revision(row, if_match)
+        row = _PRODUCTS.lock(connection, sku, if_match)
         now = now_ms(connection)
         offered = offers.c.sku == sku, offers.c.state != "terminated", offers.c.ends_at_ms > now
         ordered = orders.c.sku == sku, orders.c.status.in_(LIVE_STATUSES)
@@ -150,9 +128,7 @@ def remove(resources: Resources, sku: str, *, actor: str, if_match: int | None =
             )
         # Noted before it is gone: whoever makes it again waits for the number, or hears that it is there.
         note(connection, "product", sku, None)
-        connection.execute(delete(products).where(products.c.sku == sku))
-        before = _view(resources, row).model_dump()
-        audit.record(connection, actor, "delete", "product", sku, before=before)
+        _PRODUCTS.remove(connection, row, partial(_view, resources), actor=actor)
 
 
 def find(connection: Connection, skus: Iterable[str]) -> dict[str, Row[Any]]:
@@ -214,19 +190,6 @@ def take_in(connection: Connection, sku: str, units: int) -> None:
 def not_enough(field: str, free: int) -> Invalid:
     """The refusal of a reservation."""
     return Invalid.one(field, "not_enough_stock", f"the product has {free} free units")
-
-
-def _row(connection: Connection, sku: str, *, lock: bool = False) -> Row[Any]:
-    statement = select(products).where(products.c.sku == sku)
-    row = connection.execute(statement.with_for_update() if lock else statement).one_or_none()
-    if row is None:
-        raise NotFound(f"there is no product {sku}")
-    return row
-
-
-def _check_revision(row: Row[Any], if_match: int | None) -> None:
-    if if_match is not None and if_match != row.revision:
-        raise StaleRevision(f"{row.sku} is at revision {row.revision}", revision=row.revision)
 
 
 def _view(resources: Resources, row: Row[Any]) -> Product:

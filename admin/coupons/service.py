@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Row, or_, select
 
 from admin.audit import service as audit
 from admin.catalog import service as catalog
@@ -14,12 +14,14 @@ from admin.changes import note
 from admin.coupons.models import Coupon, CouponFilter, CouponPage
 from admin.coupons.states import check_change, in_state, require, state_of
 from admin.coupons.tables import coupons
-from admin.errors import Conflict, FieldError, Invalid, NotFound, StaleRevision
+from admin.errors import FieldError, Invalid
 from admin.inputs import examine
-from admin.paging import read_cursor, split, write_cursor
 from admin.promotions.coupon import CouponChange, CouponFields, NewCoupon, guard_coupon
+from admin.records import Records
 from admin.resources import Resources
 from gateway.orders.database import now_ms, reading, writing
+
+_COUPONS = Records("coupon", coupons, key="code", order=("created_at_ms", "code"), newest_first=True)
 
 _WINDOW = ("starts_at", "ends_at")
 """Fields with a column of their own; the others are kept together as `terms`."""
@@ -36,22 +38,13 @@ def create(resources: Resources, body: object, *, actor: str) -> Coupon:
     errors = [error for _, error in problems]
     # Where a required field is wrong, the rest is judged all the same, so that all problems are told together.
     judged = given or examine(CouponChange, _without_code(body))[0]
-    try:
-        with writing(resources.engine) as connection:
-            now = now_ms(connection)
-            if judged is not None:
-                errors += _guard(connection, judged, now)
-            if given is None or errors:
-                raise Invalid(_told_once(errors))
-            connection.execute(
-                insert(coupons).values(
-                    code=given.code, revision=1, created_at_ms=now, updated_at_ms=now, **_columns(given)
-                )
-            )
-            coupon = _record(resources, connection, actor, "create", given.code, None)
-    except IntegrityError as error:
-        raise Conflict(f"there is already a coupon {given.code}", code="code_taken", field="code") from error  # type: ignore[union-attr]
-    return coupon
+    with writing(resources.engine) as connection:
+        if judged is not None:
+            errors += _guard(connection, judged, now_ms(connection))
+        if given is None or errors:
+            raise Invalid(_told_once(errors))
+        row = _COUPONS.insert(connection, {"code": given.code, **_columns(given)})
+        return _record(resources, connection, actor, "create", row)
 
 
 def read(resources: Resources, code: str) -> Coupon:
@@ -61,7 +54,7 @@ def read(resources: Resources, code: str) -> Coupon:
         NotFound: there is none with this code.
     """
     with reading(resources.engine) as connection:
-        return _view(resources, _row(connection, code), now_ms(connection))
+        return _view(resources, now_ms(connection), _COUPONS.find(connection, code))
 
 
 def page(resources: Resources, wanted: CouponFilter) -> CouponPage:
@@ -70,27 +63,16 @@ def page(resources: Resources, wanted: CouponFilter) -> CouponPage:
     Raises:
         Invalid: the cursor is not one of this list.
     """
-    position = read_cursor(wanted.cursor, int, str)
-    table = coupons.c
-    statement = select(coupons).order_by(table.created_at_ms.desc(), table.code.desc()).limit(wanted.limit + 1)
-    if position is not None:
-        at, code = position
-        statement = statement.where(
-            or_(table.created_at_ms < at, and_(table.created_at_ms == at, table.code < code))
-        )
+    statement = _COUPONS.listed(wanted)
     if wanted.q is not None:
-        searched = (table.code, table.terms["name"].as_string())
+        searched = (coupons.c.code, coupons.c.terms["name"].as_string())
         statement = statement.where(or_(*(each.icontains(wanted.q, autoescape=True) for each in searched)))
     with reading(resources.engine) as connection:
         now = now_ms(connection)
         if wanted.state is not None:
             statement = statement.where(in_state(wanted.state, now))
-        rows = connection.execute(statement).all()
-    shown, last = split(rows, wanted.limit)
-    return CouponPage(
-        items=[_view(resources, row, now) for row in shown],
-        next=write_cursor(last.created_at_ms, last.code) if last is not None else None,
-    )
+        rows, following = _COUPONS.page(connection, statement, wanted)
+    return CouponPage(items=[_view(resources, now, row) for row in rows], next=following)
 
 
 def change(resources: Resources, code: str, body: object, *, actor: str, if_match: int | None = None) -> Coupon:
@@ -103,8 +85,7 @@ def change(resources: Resources, code: str, body: object, *, actor: str, if_matc
     given, problems = examine(CouponChange, body)
     errors = [error for _, error in problems]
     with writing(resources.engine) as connection:
-        row = _row(connection, code, lock=True)
-        _check_revision(row, if_match)
+        row = _COUPONS.lock(connection, code, if_match)
         now = now_ms(connection)
         state = state_of(row, now)
         if given is None:
@@ -116,11 +97,11 @@ def change(resources: Resources, code: str, body: object, *, actor: str, if_matc
         if errors:
             raise Invalid(_told_once(errors))
         check_change(state, before, after, now)
+        shown = _view(resources, now, row)
         if after == before:
-            return _view(resources, row, now)
-        shown = _view(resources, row, now)
-        _store(connection, code, now, **_columns(after))
-        return _record(resources, connection, actor, "change", code, shown)
+            return shown
+        changed = _COUPONS.update(connection, row, _columns(after))
+        return _record(resources, connection, actor, "change", changed, shown)
 
 
 def end(resources: Resources, code: str, *, actor: str, if_match: int | None = None) -> Coupon:
@@ -131,13 +112,11 @@ def end(resources: Resources, code: str, *, actor: str, if_match: int | None = N
         Conflict: it is over already.
     """
     with writing(resources.engine) as connection:
-        row = _row(connection, code, lock=True)
-        _check_revision(row, if_match)
+        row = _COUPONS.lock(connection, code, if_match)
         now = now_ms(connection)
         require(state_of(row, now), ("not_started", "running"), "be ended")
-        before = _view(resources, row, now)
-        _store(connection, code, now, ended_at_ms=now)
-        return _record(resources, connection, actor, "end", code, before)
+        ended = _COUPONS.update(connection, row, {"ended_at_ms": now})
+        return _record(resources, connection, actor, "end", ended, _view(resources, now, row))
 
 
 def remove(resources: Resources, code: str, *, actor: str, if_match: int | None = None) -> None:
@@ -148,14 +127,11 @@ def remove(resources: Resources, code: str, *, actor: str, if_match: int | None 
         Conflict: it has started; it can only be ended.
     """
     with writing(resources.engine) as connection:
-        row = _row(connection, code, lock=True)
-        _check_revision(row, if_match)
+        row = _COUPONS.lock(connection, code, if_match)
         now = now_ms(connection)
         require(state_of(row, now), ("not_started",), "be deleted: only one that has not started can")
-        before = _view(resources, row, now).model_dump()
-        connection.execute(delete(coupons).where(coupons.c.code == code))
+        _COUPONS.remove(connection, row, partial(_view, resources, now), actor=actor)
         note(connection, "coupon", code, None)
-        audit.record(connection, actor, "delete", "coupon", code, before=before)
 
 
 def _without_code(body: object) -> object:
@@ -178,19 +154,15 @@ def _told_once(errors: list[FieldError]) -> list[FieldError]:
     return [error for error in errors if error.code != "missing" or error.field not in wrong]
 
 
-def _store(connection: Connection, code: str, now: int, **values: Any) -> None:
-    connection.execute(
-        update(coupons)
-        .where(coupons.c.code == code)
-        .values(revision=coupons.c.revision + 1, updated_at_ms=now, **values)
-    )
-
-
 def _record(
-    resources: Resources, connection: Connection, actor: str, action: str, code: str, before: Coupon | None
+    resources: Resources,
+    connection: Connection,
+    actor: str,
+    action: str,
+    row: Row[Any],
+    before: Coupon | None = None,
 ) -> Coupon:
     """Give a change its number and its audit record; the coupon as it is now is returned."""
-    row = _row(connection, code)
     body = {
         **row.terms,
         "starts_at": row.starts_at_ms,
@@ -198,14 +170,14 @@ def _record(
         "ended_at": row.ended_at_ms,
         "revision": row.revision,
     }
-    note(connection, "coupon", code, body)
-    after = _view(resources, row, now_ms(connection))
+    note(connection, "coupon", row.code, body)
+    after = _view(resources, now_ms(connection), row)
     audit.record(
         connection,
         actor,
         action,
         "coupon",
-        code,
+        row.code,
         before=None if before is None else before.model_dump(),
         after=after.model_dump(),
     )
@@ -223,20 +195,7 @@ def _fields(row: Row[Any]) -> CouponFields:
     return CouponFields.model_validate({**row.terms, "starts_at": row.starts_at_ms, "ends_at": row.ends_at_ms})
 
 
-def _row(connection: Connection, code: str, *, lock: bool = False) -> Row[Any]:
-    statement = select(coupons).where(coupons.c.code == code)
-    row = connection.execute(statement.with_for_update() if lock else statement).one_or_none()
-    if row is None:
-        raise NotFound(f"there is no coupon {code}")
-    return row
-
-
-def _check_revision(row: Row[Any], if_match: int | None) -> None:
-    if if_match is not None and if_match != row.revision:
-        raise StaleRevision(f"{row.code} is at revision {row.revision}", revision=row.revision)
-
-
-def _view(resources: Resources, row: Row[Any], now: int) -> Coupon:
+def _view(resources: Resources, now: int, row: Row[Any]) -> Coupon:
     return Coupon(
         **row.terms,
         code=row.code,
