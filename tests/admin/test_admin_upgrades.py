@@ -24,12 +24,23 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from admin import migrations
+from admin import changes, migrations
+from admin.promotions.campaign import read_campaign
 from admin.tables import metadata
 from gateway.orders.database import open_engine, writing
 from tests.faults.processes import clean_environment
 
 FIRST = "0001"
+TERMS = {
+    **dict.fromkeys(("slogan", "label", "limits", "coupons_allowed")),
+    **{name: [] for name in ("channels", "stores", "categories", "exclude")},
+    "name": "Old",
+    "texts": {},
+    "audience": {"kind": "everyone"},
+    "scope": "items",
+    "rule": {"price": 100, "limit_per_shopper": 1, "pay_within_s": 900, "session": None},
+}
+"""Of a campaign as the second release stored it."""
 
 
 def migrate_to(url: str, revision: str) -> None:
@@ -151,3 +162,39 @@ def test_a_sidecar_on_a_later_schema_goes_on_working(database_url: str, redis_se
         reply = api.send("GET", "/readyz")
         assert "migrate" not in reply.text
         assert api.get("/orders")["items"] == []
+
+
+def test_campaigns_from_before_changes_were_recorded_are_recorded(database_url: str) -> None:
+    # Given campaigns of the release before, one with an item that was taken off,
+    migrate_to(database_url, "0002")
+    engine = open_engine(database_url)
+    tables = MetaData()
+    tables.reflect(engine, only=["campaigns", "campaign_items"])
+    campaigns, items = tables.tables["campaigns"], tables.tables["campaign_items"]
+    row = {"type": "seckill", "starts_at_ms": 1000, "ends_at_ms": 2000, "priority": 3, "terms": TERMS}
+    flags = dict.fromkeys(("draft", "paused", "archived", "removing", "demo"), False)
+    stamps = {"revision": 4, "created_at_ms": 1, "updated_at_ms": 1}
+    item = {"campaign": "old", "terms": {"stock": 5, "price": None}, "returned": 0, "settled": False}
+    with writing(engine) as connection:
+        connection.execute(
+            campaigns.insert(), [{"code": code, **row, **flags, **stamps} for code in ("new", "old")]
+        )
+        connection.execute(
+            items.insert(),
+            [
+                {"sku": "kettle", "position": 0, "removed": False, **item},
+                {"sku": "lamp", "position": 1, "removed": True, **item},
+            ],
+        )
+
+    # when the database is brought up to date,
+    migrations.upgrade(database_url)
+
+    # then quotes find them as if they had been made now, and the next change gets the next number.
+    with writing(engine) as connection:
+        recorded = {each.subject: each for each in changes.as_of(connection, "campaign")}
+        assert changes.take_number(connection) == 3
+    old = read_campaign("old", recorded["old"].body, "CNY")
+    assert (old.broken, old.revision, old.rank, list(old.items)) == (None, 4, (-3, -1000, "old"), ["kettle"])
+    assert read_campaign("new", recorded["new"].body, "CNY").items == {}
+    engine.dispose()
