@@ -97,10 +97,11 @@ def really_stepped(stack: Stack, clock: Clock, role: str) -> bool:
         return abs(redis.time()[0] - time.time()) > 900
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(120)
 def test_a_writer_that_slept_through_a_recovery_writes_nothing_old(tmp_path: Path) -> None:
     with standing(tmp_path) as stack:
-        run = Run(stack, "slept", seed=7).open(CLICKING)
+        run = Run(stack, "slept", seed=7).open(CLICKING, stock=50_000)
         sells_on(run, "before")
         # Given a writer that falls asleep with entries in its hands that it has not written,
         assert isinstance(stack.database, Sqlite)
