@@ -40,6 +40,7 @@ def errors(redis: Redis, server: RedisServer) -> Iterator[tuple[str, Do, Do]]:
 
         config("lua-time-limit", 20)
         threading.Thread(target=run).start()
+        wait_until(lambda: not answers(redis), what="a Redis that is busy")
 
     def kill() -> None:
         redis.script_kill()

@@ -187,5 +187,5 @@ def test_the_file_is_repaired_by_redis_own_tool_too(tail: Tail, tmp_path: Path) 
     if tool is None:
         pytest.skip("redis-check-aof is missing")
     subprocess.run([tool, "--fix", str(aof)], input=b"y\n", check=True, capture_output=True)
-    # then it ends where the last whole batch ends.
-    assert aof.stat().st_size == tail.told_bytes
+    # then it ends with the last whole change, whoever made it: behind what was told, before the cut.
+    assert tail.told_bytes <= aof.stat().st_size <= size
