@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row
 
+from admin.flows.registry import flow_of
 from admin.orders.ownership import wrong_state
-from gateway.orders import releases, states
+from gateway.orders import states
 from gateway.orders.database import now_ms
-from gateway.orders.tables import order_units
 
 
 def cancel(connection: Connection, order: Row[Any], *, actor: str) -> None:
-    """Cancel an order that this transaction has locked; its units go back on sale.
+    """Cancel an order that this transaction has locked; what it held is free again.
 
     Raises:
         Conflict: it is not pending.
@@ -21,9 +21,4 @@ def cancel(connection: Connection, order: Row[Any], *, actor: str) -> None:
     now = now_ms(connection)
     if not states.move(connection, order.order_no, "pending", "cancelled", actor=actor, at_ms=now):
         raise wrong_state(order, "only a pending order can be cancelled")
-    units = connection.execute(
-        select(order_units.c.unit)
-        .where(order_units.c.order_no == order.order_no, order_units.c.active)
-        .order_by(order_units.c.unit)
-    ).scalars()
-    releases.request(connection, order.order_no, order.offer, order.shopper, list(units), at_ms=now)
+    flow_of(order).let_go(connection, order, now)

@@ -9,7 +9,19 @@ from pydantic import BaseModel, Field
 from admin.inputs import ONE_LINE, UNSET, Input, QueryText
 from admin.paging import Page
 
-Status = Literal["pending", "paid", "shipped", "completed", "refunding", "cancelled", "expired", "refunded"]
+Status = Literal[
+    "pending",
+    "deposit_paid",
+    "balance_due",
+    "awaiting_group",
+    "paid",
+    "shipped",
+    "completed",
+    "refunding",
+    "cancelled",
+    "expired",
+    "refunded",
+]
 
 Line = Annotated[str, Field(min_length=1, max_length=200), ONE_LINE]
 Word = Annotated[str, Field(min_length=1, max_length=100), ONE_LINE]

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, or_, select
 
 from admin.errors import NotFound
+from admin.groups.tables import groups
 from admin.orders.models import Event, MyOrders, Order, OrderInFull, OrderPage, Payment, Refund
 from admin.paging import read_cursor, split, write_cursor
 from admin.payments.tables import payments, refunds
@@ -67,10 +68,15 @@ def find(connection: Connection, order_no: str, *, lock: bool = False) -> Row[An
         NotFound: there is none with this number.
     """
     statement = select(orders).where(orders.c.order_no == order_no)
-    row = connection.execute(statement.with_for_update() if lock else statement).one_or_none()
+    row = connection.execute(statement).one_or_none()
     if row is None:
         raise NotFound(f"there is no order {order_no}")
-    return row
+    if not lock:
+        return row
+    if row.group_id is not None:
+        # A group changes its orders together, so it comes before them.
+        connection.execute(select(groups.c.id).where(groups.c.id == row.group_id).with_for_update())
+    return connection.execute(statement.with_for_update()).one()
 
 
 def in_full(

@@ -1,24 +1,25 @@
 """Writing down what providers say: money that arrived pays its order once, or goes back.
 
-Locks are taken in one order everywhere: the order, its payments, the campaign's item, the product, the offer, the
-units.
+Locks are taken in one order everywhere: the group, the order, its payments, what is counted (see
+`admin/reservations/kinds.py`), the campaign's item, the product, the offer, the units.
 """
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, exists, insert, select, update
 
-from admin.catalog import service as catalog
+from admin.flows.interface import Arrived, Due
+from admin.flows.registry import flow_of
 from admin.orders import views
 from admin.payments import refunding
 from admin.payments.providers import interface
 from admin.payments.providers.interface import Provider, Standing
 from admin.payments.tables import payments, refunds
 from admin.resources import Resources
-from gateway.orders import states
 from gateway.orders.database import now_ms, writing
 
 OVER = ("cancelled", "expired")
@@ -26,18 +27,19 @@ SENT_BACK = ("late_payment", "double_payment")
 """Reasons of refunds of money that paid for nothing."""
 
 
-def begin(connection: Connection, order: Row[Any], provider: Provider, wish: str | None) -> Row[Any]:
-    """Write a new payment down, before the provider is asked."""
+def begin(connection: Connection, order: Row[Any], due: Due, provider: Provider, wish: str | None) -> Row[Any]:
+    """Write a new payment of what is due down, before the provider is asked."""
     payment_id = f"pay_{secrets.token_urlsafe(18)}"
     connection.execute(
         insert(payments).values(
             id=payment_id,
             order_no=order.order_no,
             provider=provider.name,
-            amount=order.total,
+            amount=due.amount,
             currency=order.currency,
+            purpose=due.purpose,
             state="started",
-            plan=provider.plan(wish, order.expire_at_ms),
+            plan=provider.plan(wish, due.until_ms),
             created_at_ms=now_ms(connection),
         )
     )
@@ -56,12 +58,12 @@ def book(resources: Resources, payment: Row[Any], standing: Standing) -> None:
         SQLAlchemyError: the database is away; the provider will be asked again.
     """
     with writing(resources.engine) as connection:
-        refund = enter(connection, payment, standing)
+        refund = enter(resources, connection, payment, standing)
     if refund is not None:
         refunding.send(resources, refund)
 
 
-def enter(connection: Connection, payment: Row[Any], standing: Standing) -> str | None:
+def enter(resources: Resources, connection: Connection, payment: Row[Any], standing: Standing) -> str | None:
     """Write down how a payment stands, whoever says it and however often.
 
     Returns:
@@ -84,17 +86,7 @@ def enter(connection: Connection, payment: Row[Any], standing: Standing) -> str 
         settled_at_ms=now,
     ):
         return None
-    if states.move(
-        connection,
-        order.order_no,
-        "pending",
-        "paid",
-        actor="payment",
-        at_ms=now,
-        detail={"payment": payment.id},
-        paid_at_ms=now,
-    ):
-        catalog.hand_over(connection, order.sku, order.quantity)
+    if flow_of(order).take(resources, connection, order, Arrived(payment.purpose, payment.id, now)):
         return None
     reason = "late_payment" if order.status in OVER else "double_payment"
     return refunding.write_down(
@@ -109,9 +101,11 @@ def _turn(connection: Connection, payment: Row[Any], before: tuple[str, ...], **
     return bool(changed.rowcount)
 
 
-def that_paid(connection: Connection, order_no: str) -> Row[Any] | None:
-    """The payment that an order was paid with, if any."""
+def that_paid(connection: Connection, order_no: str) -> Sequence[Row[Any]]:
+    """The payments that an order was paid with, the latest first."""
     sent_back = exists().where(refunds.c.payment == payments.c.id, refunds.c.reason.in_(SENT_BACK))
     return connection.execute(
-        select(payments).where(payments.c.order_no == order_no, payments.c.state == "settled", ~sent_back)
-    ).one_or_none()
+        select(payments)
+        .where(payments.c.order_no == order_no, payments.c.state == "settled", ~sent_back)
+        .order_by(payments.c.settled_at_ms.desc(), payments.c.id)
+    ).all()

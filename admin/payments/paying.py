@@ -9,10 +9,12 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, select
 
 from admin.errors import Conflict, Invalid, PaymentRefused
+from admin.flows.interface import Due
+from admin.flows.registry import flow_of
 from admin.inputs import UNSET, Input
 from admin.orders import views
 from admin.orders.models import OrderInFull
-from admin.orders.ownership import own, wrong_state
+from admin.orders.ownership import own
 from admin.payments import booking, webhook
 from admin.payments.providers import registry
 from admin.payments.providers.interface import Provider, ProviderAway
@@ -21,9 +23,6 @@ from admin.payments.tables import payments
 from admin.resources import Resources
 from admin.routing import Call
 from gateway.orders.database import now_ms, reading, writing
-
-PAID = ("paid", "shipped", "completed")
-"""States of an order whose payment counts; paying it once more changes nothing."""
 
 _log = logging.getLogger(__name__)
 
@@ -45,9 +44,9 @@ def pay(call: Call) -> tuple[OrderInFull, bool]:
     resources, wish = call.resources, call.read(PayInput).sandbox
     with writing(resources.engine) as connection:
         order = own(call, connection, lock=True)
-        if order.status in PAID:
+        if order.status in flow_of(order).settled:
             return _shown(resources, connection, order), True
-        provider = _check(resources, connection, order, wish)
+        provider, _due = _check(resources, connection, order, wish)
         unanswered = _unanswered(connection, order.order_no)
     # First what an earlier attempt left without an answer: asking again with its id moves no money twice.
     for earlier in unanswered:
@@ -55,12 +54,14 @@ def pay(call: Call) -> tuple[OrderInFull, bool]:
             return _after(call)
     with writing(resources.engine) as connection:
         order = own(call, connection, lock=True)
-        if order.status in PAID:
+        if order.status in flow_of(order).settled:
             return _shown(resources, connection, order), True
-        _check(resources, connection, order, wish)
-        payment = booking.begin(connection, order, provider, wish)
+        provider, due = _check(resources, connection, order, wish)
+        payment = booking.begin(connection, order, due, provider, wish)
     if ask(resources, payment) == "refused":
-        raise PaymentRefused("the provider does not take the money; the order may still be paid", state="pending")
+        raise PaymentRefused(
+            "the provider does not take the money; the order may still be paid", state=order.status
+        )
     deliver(resources, payment)
     return _after(call)
 
@@ -87,20 +88,13 @@ def deliver(resources: Resources, payment: Row[Any]) -> bool:
     return bool(due)
 
 
-def _check(resources: Resources, connection: Connection, order: Row[Any], wish: str | None) -> Provider:
-    """The provider to ask, if the order may be paid now."""
-    if order.status == "expired" or (order.status == "pending" and now_ms(connection) >= order.expire_at_ms):
-        raise Conflict(
-            f"the time to pay ended at {resources.iso(order.expire_at_ms)}",
-            code="order_expired",
-            state=order.status,
-        )
-    if order.status != "pending":
-        raise wrong_state(order, "only a pending order can be paid")
+def _check(resources: Resources, connection: Connection, order: Row[Any], wish: str | None) -> tuple[Provider, Due]:
+    """The provider to ask, and for what, if the order may be paid now."""
+    due = flow_of(order).due(resources, connection, order, now_ms(connection))
     provider = registry.chosen(resources)
     if wish is not None and provider.name != Sandbox.name:
         raise Invalid.one("sandbox", "other_provider", f"payments are taken by {provider.name}")
-    return provider
+    return provider, due
 
 
 def _unanswered(connection: Connection, order_no: str) -> Sequence[Row[Any]]:
@@ -121,7 +115,7 @@ def _after(call: Call) -> tuple[OrderInFull, bool]:
                 code="order_expired" if order.status == "expired" else "wrong_state",
                 state=order.status,
             )
-        return _shown(call.resources, connection, order), order.status != "pending"
+        return _shown(call.resources, connection, order), order.status in flow_of(order).settled
 
 
 def _shown(resources: Resources, connection: Connection, order: Row[Any]) -> OrderInFull:

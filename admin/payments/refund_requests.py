@@ -132,13 +132,13 @@ def _begin(
     if order.status not in FROM:
         raise wrong_state(order, "only what is paid, and not being paid back, can be paid back")
     units = _chosen(connection, order, given)
-    payment = booking.that_paid(connection, order.order_no)
-    if payment is None:
+    paid = booking.that_paid(connection, order.order_no)
+    if not paid:
         raise Conflict("the ledger has no payment of this order", code="no_payment", state=order.status)
     now = now_ms(connection)
     refund = refunding.write_down(
         connection,
-        payment,
+        paid[0],
         units,
         order.price * len(units),
         state=state,

@@ -16,6 +16,8 @@ payments = Table(
     Column("reference", String(100)),
     Column("amount", BigInteger, nullable=False),
     Column("currency", String(3), nullable=False),
+    # What it pays: full, or the deposit or balance of a pre-sale.
+    Column("purpose", String(8), nullable=False, server_default="full"),
     # started, settled or refused.
     Column("state", String(16), nullable=False),
     # What the provider keeps with it; the sandbox: what it was told to do, and when.
@@ -43,6 +45,7 @@ payment_callbacks = Table(
     Column("received_at_ms", BigInteger, nullable=False),
 )
 
+# A refund's amount, and which payments it goes back through: those of a pre-sale are two.
 refunds = Table(
     "refunds",
     metadata,
@@ -61,5 +64,22 @@ refunds = Table(
     Column("decided_by", String(100)),
     Column("requested_at_ms", BigInteger, nullable=False),
     Column("settled_at_ms", BigInteger),
+    # Gifts that the kept units no longer earn and that did not come back, and what was held back for them:
+    # [{"line", "sku", "quantity", "value"}].
+    Column("gifts_kept", JSON(none_as_null=True)),
+    Column("held_back", BigInteger, nullable=False, server_default="0"),
     CheckConstraint("amount >= 0", name="amount"),
+)
+
+refund_transfers = Table(
+    "refund_transfers",
+    metadata,
+    # What the provider knows it by.
+    Column("id", String(40), primary_key=True),
+    Column("refund", String(40), ForeignKey("refunds.id"), nullable=False, index=True),
+    Column("payment", String(40), ForeignKey("payments.id"), nullable=False, index=True),
+    Column("amount", BigInteger, nullable=False),
+    # sending or settled.
+    Column("state", String(8), nullable=False),
+    CheckConstraint("amount > 0", name="amount"),
 )

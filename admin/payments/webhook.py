@@ -41,7 +41,7 @@ def receive(resources: Resources, provider: str, given: Signed) -> bool:
             )
         if not _first(connection, provider, said.id):
             return False
-        refund = booking.enter(connection, payment, said.standing)
+        refund = booking.enter(resources, connection, payment, said.standing)
     if refund is not None:
         refunding.send(resources, refund)
     return True

@@ -18,6 +18,10 @@ quotes = Table(
     Column("created_at_ms", BigInteger, nullable=False),
     Column("valid_until_ms", BigInteger, nullable=False),
     Column("snapshot", LargeBinary, nullable=False),
+    # A hash of what must be the same when it is ordered: lines, gifts, prices.
+    Column("terms", String(64)),
+    # The order that was made of it, if any; such a quote is kept.
+    Column("order_no", String(32)),
     Index("ix_quotes_created", "created_at_ms"),
     # The first to be deleted when there are too many.
     Index(

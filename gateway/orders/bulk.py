@@ -21,6 +21,7 @@ SQLITE_ROWS = 100
 
 def insert(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]], *, skip: bool) -> int:
     """Insert rows: all columns that may not be null, in the table's order, but ids that count up by themselves.
+    A column's `info["bulk"]` outranks that.
 
     With `skip`, rows that would break a unique constraint are left out; without, PostgreSQL needs two thirds of
     the time.
@@ -51,7 +52,11 @@ def insert(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]
 
 @cache
 def _given(table: Table) -> list[Column[Any]]:
-    return [column for column in table.columns if not column.nullable and column is not table.autoincrement_column]
+    return [
+        column
+        for column in table.columns
+        if column.info.get("bulk", not column.nullable) and column is not table.autoincrement_column
+    ]
 
 
 def _with_text(row: tuple[Any, ...], structured: Sequence[int]) -> tuple[Any, ...]:

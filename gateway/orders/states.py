@@ -2,12 +2,16 @@
 
 ::
 
-    pending ──▶ paid ──▶ shipped ──▶ completed
-       │          ╲         │          ╱
-       │           ╲        ▼         ╱
-       │            ╰─▶ refunding ◀──╯        back to where it came from, or
-       ▼                    ▼
-    cancelled, expired   refunded             nothing is left to pay back
+       ╭─▶ deposit_paid ──▶ balance_due ─╮    a pre-sale; expired when the balance is never paid
+       │                                 ▼
+    pending ─────────────────────────▶ paid ──▶ shipped ──▶ completed
+       │                                 ▲
+       ├─▶ awaiting_group ───────────────╯    a group buy
+       ▼
+    cancelled, expired
+
+Whatever is paid, in whole or in part, may become `refunding`, and from there goes back to where it came from, or
+on to `refunded` when nothing is left to pay back.
 """
 
 from __future__ import annotations
@@ -18,14 +22,19 @@ from typing import Any
 from sqlalchemy import Connection, update
 
 from gateway.orders.bulk import insert
-from gateway.orders.tables import order_events, orders
+from gateway.orders.tables import events, order_events, orders
 
 NEXT: Mapping[str, frozenset[str]] = {
-    "pending": frozenset({"paid", "cancelled", "expired"}),
-    "paid": frozenset({"shipped", "refunding", "refunded"}),
-    "shipped": frozenset({"completed", "refunding", "refunded"}),
-    "completed": frozenset({"refunding", "refunded"}),
-    "refunding": frozenset({"paid", "shipped", "completed", "refunded"}),
+    "pending": frozenset({"paid", "deposit_paid", "awaiting_group", "cancelled", "expired"}),
+    "deposit_paid": frozenset({"balance_due", "refunding"}),
+    "balance_due": frozenset({"paid", "expired", "refunding"}),
+    "awaiting_group": frozenset({"paid", "refunding"}),
+    "paid": frozenset({"shipped", "refunding"}),
+    "shipped": frozenset({"completed", "refunding"}),
+    "completed": frozenset({"refunding"}),
+    "refunding": frozenset(
+        {"deposit_paid", "balance_due", "awaiting_group", "paid", "shipped", "completed", "refunded"}
+    ),
     "cancelled": frozenset(),
     "expired": frozenset(),
     "refunded": frozenset(),
@@ -78,8 +87,13 @@ def tell(
     at_ms: int,
     detail: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write (order, before, after) into the orders' histories."""
+    """Write (order, before, after) into the orders' histories, and that it happened, for webhooks."""
     if moves:
         said = dict(detail or {})
         rows = [(order_no, at_ms, actor, before, after, said) for order_no, before, after in moves]
         insert(connection, order_events, rows, skip=False)
+        happened = [
+            (f"order.{after}", order_no, at_ms, {"before": before, "after": after})
+            for order_no, before, after in moves
+        ]
+        insert(connection, events, happened, skip=False)

@@ -33,9 +33,26 @@ metadata = MetaData(
     }
 )
 
-ORDER_STATES = ("pending", "paid", "shipped", "completed", "refunding", "cancelled", "expired", "refunded")
-ACTIVE_STATES = ("pending", "paid", "shipped", "completed", "refunding")
+ORDER_STATES = (
+    "pending",
+    "deposit_paid",
+    "balance_due",
+    "awaiting_group",
+    "paid",
+    "shipped",
+    "completed",
+    "refunding",
+    "cancelled",
+    "expired",
+    "refunded",
+)
+OVER_STATES = ("cancelled", "expired", "refunded")
+"""States in which an order holds nothing any more."""
+ACTIVE_STATES = tuple(state for state in ORDER_STATES if state not in OVER_STATES)
 """States in which an order holds its units."""
+
+SECKILL = "seckill"
+"""The flow of orders that the gateway sold; the columns that only these have are empty in all others."""
 
 offers = Table(
     "offers",
@@ -63,29 +80,46 @@ offers = Table(
     CheckConstraint("unit_cap >= stock", name="unit_cap"),
 )
 
+# What the order writer inserts although the column may be null in orders that it does not write.
+WON = {"bulk": True}
+
 orders = Table(
     "orders",
     metadata,
     Column("order_no", String(32), primary_key=True),
-    Column("offer", String(120), nullable=False),
-    Column("campaign", String(40), nullable=False),
-    Column("sku", String(80), nullable=False),
+    # Where the order comes from: seckill, cart, presale or group_buy.
+    Column("flow", String(16), nullable=False, server_default=SECKILL, info={"bulk": False}),
+    Column("offer", String(120), info=WON),
+    # Of an order in one campaign with one product; a cart's are on its lines.
+    Column("campaign", String(40), info=WON),
+    Column("sku", String(80), info=WON),
     Column("shopper", String(64), nullable=False),
+    # All units that are paid for, on all lines; gifts do not count.
     Column("quantity", Integer, nullable=False),
-    Column("price", BigInteger, nullable=False),
+    Column("price", BigInteger, info=WON),
+    # What is paid in the end.
     Column("total", BigInteger, nullable=False),
     Column("currency", String(3), nullable=False),
     Column("status", String(16), nullable=False),
-    Column("epoch", Integer, nullable=False),
-    Column("shard", Integer, nullable=False),
-    Column("bucket", Integer, nullable=False),
-    Column("entry", String(40), nullable=False),
-    Column("won_at_ms", BigInteger, nullable=False),
-    Column("pay_by_ms", BigInteger, nullable=False),
+    Column("epoch", Integer, info=WON),
+    Column("shard", Integer, info=WON),
+    Column("bucket", Integer, info=WON),
+    Column("entry", String(40), info=WON),
+    Column("won_at_ms", BigInteger, info=WON),
+    Column("pay_by_ms", BigInteger, info=WON),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("expire_at_ms", BigInteger, nullable=False),
-    # Digest of the click's Idempotency-Key, or nothing: recovery gives it back to Redis with the ticket.
+    # Digest of the Idempotency-Key, or nothing: recovery gives it back to Redis with the ticket.
     Column("key", String(64), nullable=False, server_default=""),
+    # What the lines cost at base price, and what was taken off it: by promotions, and by the coupon.
+    Column("subtotal", BigInteger),
+    Column("discount", BigInteger),
+    Column("coupon", String(40)),
+    Column("coupon_discount", BigInteger),
+    Column("channel", String(16)),
+    Column("note", String(500)),
+    # The group of shoppers that buys together.
+    Column("group_id", String(32)),
     # What happens to an order later; the order writer leaves these empty.
     Column("address", JSON(none_as_null=True)),
     Column("paid_at_ms", BigInteger),
@@ -93,10 +127,22 @@ orders = Table(
     Column("carrier", String(60)),
     Column("tracking_no", String(80)),
     CheckConstraint("quantity > 0", name="quantity"),
-    CheckConstraint("total = price * quantity", name="total"),
+    CheckConstraint("flow <> 'seckill' OR (offer IS NOT NULL AND total = price * quantity)", name="total"),
     Index("ix_orders_offer_created", "offer", "created_at_ms", "order_no"),
     Index("ix_orders_shopper_created", "shopper", "created_at_ms", "order_no"),
     Index("ix_orders_created", "created_at_ms", "order_no"),
+    Index("ix_orders_campaign", "campaign"),
+    Index("ix_orders_group", "group_id"),
+)
+# A checkout is repeated under its key, and then finds its order.
+KEYED = and_(orders.c.flow != SECKILL, orders.c.key != "")
+Index(
+    "uq_orders_checkout_key",
+    orders.c.shopper,
+    orders.c.key,
+    unique=True,
+    sqlite_where=KEYED,
+    postgresql_where=KEYED,
 )
 
 # Finds when the first unpaid unit of an offer may come back, and what has expired.
@@ -200,4 +246,25 @@ stock_operations = Table(
     Column("left", BigInteger),
     Column("lowest", BigInteger),
     Column("created_at_ms", BigInteger, nullable=False),
+)
+
+# What happened, for webhooks: written in the transaction that did it.
+events = Table(
+    "events",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    # Given later and in order of delivery: a transaction with a smaller id may commit after one with a larger.
+    Column("number", BigInteger, unique=True),
+    # Such as order.paid; what it is about; and what to say besides.
+    Column("kind", String(40), nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("body", JSON, nullable=False),
+    sqlite_autoincrement=True,
+)
+Index(
+    "ix_events_unnumbered",
+    events.c.id,
+    sqlite_where=events.c.number.is_(None),
+    postgresql_where=events.c.number.is_(None),
 )

@@ -9,6 +9,7 @@ from sidecar import Api, Shop, click
 from sqlalchemy import select, update
 
 from admin.catalog.tables import products
+from admin.flows.interface import Due
 from admin.payments import booking
 from admin.payments.providers import registry
 from admin.payments.tables import payments, refunds
@@ -122,7 +123,15 @@ def bring(shop: Shop, api: Api, order_no: str, state: str) -> None:
 def begin(shop: Shop, order_no: str) -> Any:
     """A payment that the provider has not been asked about."""
     with writing(shop.resources.engine) as connection:
-        return booking.begin(connection, row(shop, order_no), registry.chosen(shop.resources), None)
+        order = row(shop, order_no)
+        due = Due(order.total, "full", order.expire_at_ms)
+        return booking.begin(
+            connection,
+            row(shop, order_no),
+            Due(row(shop, order_no).total, "full", row(shop, order_no).expire_at_ms),
+            registry.chosen(shop.resources),
+            None,
+        )
 
 
 def win(shop: Shop, offer: str, shopper: str) -> str:

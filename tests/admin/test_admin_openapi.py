@@ -14,6 +14,7 @@ from sqlalchemy import update
 from starlette.routing import Route
 
 from admin.app import ENDPOINTS, create_app
+from admin.flows.interface import Due
 from admin.payments import booking
 from admin.payments.providers import registry
 from admin.payments.providers.signing import HEADER, CallbackSigner
@@ -116,7 +117,15 @@ def test_the_examples_about_orders_work(api: Api, shop: Shop) -> None:
 
 def _begin_payment(shop: Shop, order_no: str, payment: str) -> None:
     with writing(shop.resources.engine) as connection:
-        begun = booking.begin(connection, row(shop, order_no), registry.chosen(shop.resources), "late")
+        order = row(shop, order_no)
+        due = Due(order.total, "full", order.expire_at_ms)
+        begun = booking.begin(
+            connection,
+            row(shop, order_no),
+            Due(row(shop, order_no).total, "full", row(shop, order_no).expire_at_ms),
+            registry.chosen(shop.resources),
+            "late",
+        )
         connection.execute(update(payments).where(payments.c.id == begun.id).values(id=payment))
 
 

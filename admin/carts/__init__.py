@@ -1,0 +1,1 @@
+"""The cart of each shopper, kept on the server."""

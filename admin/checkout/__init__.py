@@ -1,0 +1,1 @@
+"""From a quote to an order."""

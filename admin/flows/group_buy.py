@@ -1,0 +1,43 @@
+"""Orders of a group buy: paid for, they wait until their group is full."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from admin.flows.interface import Arrived, Due, Flow, first_due
+from admin.groups import seats
+from admin.reservations import ledger
+from admin.resources import Resources
+from gateway.orders import states
+
+
+def _due(resources: Resources, _connection: Connection, order: Row[Any], now_ms: int) -> Due:
+    return first_due(resources, order, now_ms, order.total, "full")
+
+
+def _take(resources: Resources, connection: Connection, order: Row[Any], money: Arrived) -> bool:
+    took = states.move(
+        connection,
+        order.order_no,
+        "pending",
+        "awaiting_group",
+        actor="payment",
+        at_ms=money.at_ms,
+        detail={"payment": money.payment},
+        paid_at_ms=money.at_ms,
+    )
+    if took:
+        # The units go back to the shop if the group stays short.
+        ledger.commit(connection, order.order_no, stock=False)
+        seats.paid(resources, connection, order.group_id, money.at_ms)
+    return took
+
+
+def _let_go(connection: Connection, order: Row[Any], at_ms: int) -> None:
+    ledger.release(connection, order.order_no)
+    seats.left(connection, order, at_ms)
+
+
+FLOW = Flow("group_buy", _due, _take, _let_go, frozenset({"awaiting_group", "paid", "shipped", "completed"}))

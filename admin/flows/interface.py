@@ -1,0 +1,70 @@
+"""What is special about orders that come from one place: what they owe, and what follows from paying or not.
+
+Every function is called in a writing transaction that has locked the order (`views.find(lock=True)`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row
+
+from admin.errors import Conflict
+from admin.orders.ownership import wrong_state
+from admin.resources import Resources
+
+Purpose = Literal["full", "deposit", "balance"]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Money that may be paid now, until an instant (epoch ms)."""
+
+    amount: int
+    purpose: Purpose
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """Money that has come: what it was asked for, through which payment, when (database time, epoch ms)."""
+
+    purpose: Purpose
+    payment: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One way to an order.
+
+    `due` says what may be paid now, or raises `Conflict`. `take` lets money in that has come, and says whether the
+    order could use it; what it cannot use goes back. `let_go` gives up what an order held that ended unpaid, after
+    its state has changed, at an instant of the database.
+    """
+
+    name: str
+    due: Callable[[Resources, Connection, Row[Any], int], Due]
+    take: Callable[[Resources, Connection, Row[Any], Arrived], bool]
+    let_go: Callable[[Connection, Row[Any], int], None]
+    settled: frozenset[str] = frozenset({"paid", "shipped", "completed"})
+    """States in which there is nothing to pay for the moment, so that paying once more changes nothing."""
+
+
+def first_due(resources: Resources, order: Row[Any], now_ms: int, amount: int, purpose: Purpose) -> Due:
+    """What a pending order owes, until its time to pay is over.
+
+    Raises:
+        Conflict: it is not pending, or too late.
+    """
+    if order.status == "expired" or (order.status == "pending" and now_ms >= order.expire_at_ms):
+        raise Conflict(
+            f"the time to pay ended at {resources.iso(order.expire_at_ms)}",
+            code="order_expired",
+            state=order.status,
+        )
+    if order.status != "pending":
+        raise wrong_state(order, "only a pending order can be paid")
+    return Due(amount, purpose, order.expire_at_ms)

@@ -1,0 +1,1 @@
+"""Group buys: shoppers who fill a group together."""

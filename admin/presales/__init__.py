@@ -1,0 +1,1 @@
+"""Pre-sales: a deposit now, the balance later."""
