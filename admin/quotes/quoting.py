@@ -51,6 +51,16 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """A quote: its content, the world it was priced in, the same as JSON, and the snapshot to store."""
+
+    result: dict[str, Any]
+    world: World
+    reply: bytes
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
 class Quoter:
     """Makes quotes of one shop."""
 
@@ -84,11 +94,22 @@ class Quoter:
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database cannot be used.
         """
+        made = self.price(asked, moment, place)
+        return made.reply, made.entry
+
+    def price(self, asked: Asked, moment: Moment, place: int = 0) -> Made:
+        """The same with everything that it came from, for whoever orders it.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database cannot be used.
+        """
         world = self._world(asked, moment, place)
         token = secrets.token_hex(16)
-        reply = answer(engine.quote(asked.cart, world), token)
+        result = engine.quote(asked.cart, world)
+        reply = answer(result, token)
         kept = snapshot.write(asked.request, world, moment.touched[place].stored, reply)
-        return reply, Entry(token, asked.owner, engine.ENGINE, moment.book.number, moment.look.now_ms, kept)
+        entry = Entry(token, asked.owner, engine.ENGINE, moment.book.number, moment.look.now_ms, kept)
+        return Made(result, world, reply, entry)
 
     def _world(self, asked: Asked, moment: Moment, place: int) -> World:
         touched = moment.touched[place]

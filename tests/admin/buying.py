@@ -125,13 +125,7 @@ def begin(shop: Shop, order_no: str) -> Any:
     with writing(shop.resources.engine) as connection:
         order = row(shop, order_no)
         due = Due(order.total, "full", order.expire_at_ms)
-        return booking.begin(
-            connection,
-            row(shop, order_no),
-            Due(row(shop, order_no).total, "full", row(shop, order_no).expire_at_ms),
-            registry.chosen(shop.resources),
-            None,
-        )
+        return booking.begin(connection, order, due, registry.chosen(shop.resources), None)
 
 
 def win(shop: Shop, offer: str, shopper: str) -> str:

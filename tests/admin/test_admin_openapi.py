@@ -119,13 +119,7 @@ def _begin_payment(shop: Shop, order_no: str, payment: str) -> None:
     with writing(shop.resources.engine) as connection:
         order = row(shop, order_no)
         due = Due(order.total, "full", order.expire_at_ms)
-        begun = booking.begin(
-            connection,
-            row(shop, order_no),
-            Due(row(shop, order_no).total, "full", row(shop, order_no).expire_at_ms),
-            registry.chosen(shop.resources),
-            "late",
-        )
+        begun = booking.begin(connection, order, due, registry.chosen(shop.resources), "late")
         connection.execute(update(payments).where(payments.c.id == begun.id).values(id=payment))
 
 
