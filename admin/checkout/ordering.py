@@ -1,4 +1,4 @@
-"""Pricing a cart and writing its order as one step: the price is of the very shop that the order is written into."""
+"""Pricing a cart and writing its order in one step, so that the price is of the shop the order is written into."""
 
 from __future__ import annotations
 
