@@ -1,0 +1,75 @@
+"""Given a crowd that orders, pays, cancels and returns, the sidecar may be killed at any moment: all adds up."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.orders.database import open_engine, reading
+from tests.checkout import books, goods
+from tests.checkout.shoppers import Crowd
+from tests.conftest import wait_until
+from tests.faults.processes import seckill
+from tests.security.deployment import Deployment
+
+SEED = int(os.environ.get("SEED") or random.randrange(10**9))
+
+
+@pytest.fixture
+def shop(tmp_path: Path, database_url: str) -> Iterator[Deployment]:
+    one = Deployment(tmp_path, database_url=database_url, log_level="info", quotes_max="1000000")
+    try:
+        yield one.start()
+    finally:
+        one.stop()
+
+
+def campaign(shop: Deployment, shoppers: int, rounds: int, kills: int) -> None:
+    """A crowd beside a sidecar that is killed some times, and the books afterwards."""
+    began = goods.set_up(shop)
+    crowd = Crowd(shop, shoppers, SEED, rounds).start()
+    sidecar = shop.roles["admin"]
+    for number in range(1, kills + 1):
+        wanted = number * shoppers * rounds // (3 * kills)
+        wait_until(lambda wanted=wanted: crowd.answered() >= wanted or crowd.failure, within_s=120, what="orders")
+        sidecar.kill()
+        sidecar.start()
+    crowd.finish(within_s=240)
+    # To do the same again: SEED=… in the environment.
+    print(f"SEED={SEED}: {dict(crowd.answers)}")  # noqa: T201 - read when the test fails
+    shop.until_ready()
+    engine = open_engine(shop.settings["SECKILL_DATABASE_URL"])
+    try:
+        wait_until(lambda: _settled(engine), within_s=60, what="refunds and payments to be finished")
+        with reading(engine) as connection:
+            books.check(connection, began, crowd)
+            assert len(crowd.told) > shoppers // 2
+    finally:
+        engine.dispose()
+    done = seckill("reconcile", "--json", environ=shop.environ("admin"))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _settled(engine: object) -> bool:
+    open_ones = (
+        "SELECT count(*) AS open FROM refunds WHERE state <> 'settled'",
+        "SELECT count(*) AS open FROM payments WHERE state = 'started'",
+    )
+    with reading(engine) as connection:  # type: ignore[arg-type]
+        return not any(books.rows(connection, each)[0]["open"] for each in open_ones)
+
+
+@pytest.mark.timeout(240)
+def test_a_crowd_beside_a_sidecar_that_is_killed(shop: Deployment) -> None:
+    campaign(shop, shoppers=60, rounds=2, kills=2)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("run", range(5))
+def test_two_hundred_checkouts_at_once(shop: Deployment, run: int) -> None:
+    campaign(shop, shoppers=200, rounds=4, kills=6)
