@@ -25,6 +25,7 @@ from admin.coupons import routes as coupons
 from admin.fence import Fence
 from admin.gate import routes as gate
 from admin.members import routes as members
+from admin.notices import routes as notices
 from admin.orders import routes as orders
 from admin.orders import shopping
 from admin.payments import routes as payments
@@ -91,6 +92,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *payments.ENDPOINTS,
     *receipts.ENDPOINTS,
     *reminders.ENDPOINTS,
+    *notices.ENDPOINTS,
     *storefront.ENDPOINTS,
     *audit.ENDPOINTS,
     *readiness.ENDPOINTS,

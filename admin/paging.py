@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import orjson
 from pydantic import Field
+from sqlalchemy import Engine, Table, select
 
 from admin.errors import Invalid
 from admin.inputs import Query, QueryInt
+from gateway.orders.database import reading
 
 RowT = TypeVar("RowT")
 
@@ -60,3 +62,18 @@ def split(rows: Sequence[RowT], limit: int) -> tuple[Sequence[RowT], RowT | None
     """The rows of this page, and the last of them when `limit` + 1 rows show that there are more."""
     shown = rows[:limit]
     return shown, shown[-1] if len(rows) > limit else None
+
+
+def newest_of(engine: Engine, table: Table, shopper: str, wanted: Page) -> tuple[Sequence[Any], str | None]:
+    """A page of a shopper's rows in a table with a counted `id`, newest first, and the cursor of the next page.
+
+    Raises:
+        Invalid: the cursor is not one of this list.
+    """
+    position = read_cursor(wanted.cursor, int)
+    statement = select(table).where(table.c.shopper == shopper).order_by(table.c.id.desc()).limit(wanted.limit + 1)
+    if position is not None:
+        statement = statement.where(table.c.id < position[0])
+    with reading(engine) as connection:
+        shown, last = split(connection.execute(statement).all(), wanted.limit)
+    return shown, None if last is None else write_cursor(last.id)

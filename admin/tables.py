@@ -12,11 +12,12 @@ from admin.events.tables import webhooks
 from admin.groups.tables import groups
 from admin.members.tables import members
 from admin.memberships.tables import membership_grants
+from admin.notices.tables import notices
 from admin.orders.tables import order_lines
 from admin.payments.tables import payment_callbacks, payments, refund_transfers, refunds
 from admin.presales.tables import presale_orders
 from admin.quotes.tables import quotes
-from admin.reminders.tables import notices, reminders
+from admin.reminders.tables import reminders
 from admin.reservations.tables import reservations, tallies
 from admin.sessions.tables import sessions
 from admin.sheets.tables import imports

@@ -24,10 +24,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from admin import migrations
 from admin.audit.tables import audit
 from admin.members.tables import members
+from admin.notices.tables import notices
 from admin.payments.tables import refunds
 from admin.privacy import traces
 from admin.quotes.tables import quotes
-from admin.reminders.tables import notices, reminders
+from admin.reminders.tables import reminders
 from gateway import store
 from gateway.errors import SeckillError, SettingsError
 from gateway.orders.database import open_engine, reading, writing

@@ -1,1 +1,1 @@
-"""Reminders of offers, and notices to shoppers."""
+"""Reminders of offers."""

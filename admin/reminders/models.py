@@ -1,8 +1,8 @@
-"""Reminders and notices as shoppers send and see them."""
+"""Reminders as shoppers send and see them."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
@@ -47,19 +47,3 @@ class Withdrawn(BaseModel):
     """The reminder that is no more."""
 
     deleted: int
-
-
-class Notice(BaseModel):
-    """Something a shopper is told; `data` depends on its kind."""
-
-    id: int
-    kind: str
-    data: dict[str, Any]
-    created_at: str
-
-
-class NoticePage(BaseModel):
-    """A shopper's notices, newest first."""
-
-    items: list[Notice]
-    next: str | None

@@ -1,10 +1,10 @@
-"""Reminders and notices over HTTP."""
+"""Reminders over HTTP."""
 
 from __future__ import annotations
 
 from admin.paging import Page
 from admin.reminders import service
-from admin.reminders.models import NoticePage, Reminder, ReminderInput, ReminderPage, Withdrawn
+from admin.reminders.models import Reminder, ReminderInput, ReminderPage, Withdrawn
 from admin.routing import Body, Call, Endpoint
 
 
@@ -18,10 +18,6 @@ def _list(call: Call) -> ReminderPage:
 
 def _withdraw(call: Call) -> Withdrawn:
     return Withdrawn(deleted=service.withdraw(call.resources, call.shopper, call.path["id"]))
-
-
-def _notices(call: Call) -> NoticePage:
-    return service.notices_page(call.resources, call.shopper, call.query(Page))
 
 
 ENDPOINTS = (
@@ -55,16 +51,6 @@ ENDPOINTS = (
         _withdraw,
         Withdrawn,
         problems=(404,),
-        caller="shopper",
-    ),
-    Endpoint(
-        "GET",
-        "/api/notices",
-        "list_notices",
-        "Your notices, newest first",
-        _notices,
-        NoticePage,
-        query=Page,
         caller="shopper",
     ),
 )

@@ -13,19 +13,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgpack
 import orjson
-from sqlalchemy import Connection, Row, String, cast, delete, exists, insert, literal, or_, select, update
+from sqlalchemy import Connection, Row, String, cast, delete, exists, literal, or_, select, update
 
-from admin.reminders.tables import notices, reminders
+from admin.notices.tables import notices
+from admin.notices.telling import Told, notify_all
+from admin.reminders.tables import reminders
 from admin.resources import Resources
 from gateway import keys, scripts
 from gateway.orders.database import now_ms, reading, writing
 from gateway.orders.tables import offers
 
-KIND = "reminder"
+KIND: Final = "reminder"
 STREAM_KEEP_MS = 7 * 24 * 3_600_000
 """Age at which a message that no mailer has deleted goes, and with it the mark that it was given."""
 TOGETHER = 200
@@ -52,9 +54,7 @@ def notify(resources: Resources) -> int:
             _step(connection, [row], due_at_ms=row.starts_at_ms - row.before_ms)
         due = by_verdict.pop("due", [])
         going = set(_step(connection, due, state="sending"))
-        told = [_notice(resources, row, now) for row in due if row.id in going]
-        if told:
-            connection.execute(insert(notices), told)
+        notify_all(connection, [_notice(resources, row, now) for row in due if row.id in going])
         for reason, dropped in by_verdict.items():
             _step(connection, dropped, state="dropped", reason=reason)
     return len(rows)
@@ -109,7 +109,7 @@ def _step(connection: Connection, rows: Sequence[Row[Any]], **values: Any) -> li
     )
 
 
-def _notice(resources: Resources, row: Row[Any], now: int) -> dict[str, Any]:
+def _notice(resources: Resources, row: Row[Any], now: int) -> Told:
     card = orjson.loads(row.card)
     data = {
         "offer": row.offer,
@@ -120,13 +120,7 @@ def _notice(resources: Resources, row: Row[Any], now: int) -> dict[str, Any]:
         "currency": card["currency"],
         "starts_at": resources.iso(row.starts_at_ms),
     }
-    return {
-        "shopper": row.shopper,
-        "kind": KIND,
-        "data": data,
-        "cause": f"{KIND}:{row.id}",
-        "created_at_ms": now,
-    }
+    return row.shopper, KIND, data, f"{KIND}:{row.id}", now
 
 
 def announce(resources: Resources) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""What shoppers do with reminders: ask for one, look, withdraw; and their notices."""
+"""What shoppers do with reminders: ask for one, look, withdraw."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from sqlalchemy.exc import IntegrityError
 from admin.campaigns.tables import offer_removals
 from admin.errors import Conflict, NotFound
 from admin.inputs import check
-from admin.paging import Page, read_cursor, split, write_cursor
-from admin.reminders.models import Notice, NoticePage, Reminder, ReminderInput, ReminderPage
-from admin.reminders.tables import notices, reminders
+from admin.paging import Page, newest_of
+from admin.reminders.models import Reminder, ReminderInput, ReminderPage
+from admin.reminders.tables import reminders
 from admin.resources import Resources
-from gateway.orders.database import now_ms, reading, writing
+from gateway.orders.database import now_ms, writing
 from gateway.orders.tables import offers
 
 ID_MAX = 2**63 - 1
@@ -101,7 +101,7 @@ def page(resources: Resources, shopper: str, wanted: Page) -> ReminderPage:
     Raises:
         Invalid: the cursor is not one of this list.
     """
-    shown, following = _newest(resources, reminders, shopper, wanted)
+    shown, following = newest_of(resources.engine, reminders, shopper, wanted)
     return ReminderPage(items=[_view(resources, row) for row in shown], next=following)
 
 
@@ -119,32 +119,6 @@ def withdraw(resources: Resources, shopper: str, reminder: str) -> int:
     if not gone:
         raise NotFound("you have no such reminder")
     return number
-
-
-def notices_page(resources: Resources, shopper: str, wanted: Page) -> NoticePage:
-    """A page of a shopper's notices.
-
-    Raises:
-        Invalid: the cursor is not one of this list.
-    """
-    shown, following = _newest(resources, notices, shopper, wanted)
-    return NoticePage(
-        items=[
-            Notice(id=row.id, kind=row.kind, data=row.data, created_at=resources.iso(row.created_at_ms))
-            for row in shown
-        ],
-        next=following,
-    )
-
-
-def _newest(resources: Resources, table: Any, shopper: str, wanted: Page) -> tuple[Any, str | None]:
-    position = read_cursor(wanted.cursor, int)
-    statement = select(table).where(table.c.shopper == shopper).order_by(table.c.id.desc()).limit(wanted.limit + 1)
-    if position is not None:
-        statement = statement.where(table.c.id < position[0])
-    with reading(resources.engine) as connection:
-        shown, last = split(connection.execute(statement).all(), wanted.limit)
-    return shown, None if last is None else write_cursor(last.id)
 
 
 def _view(resources: Resources, row: Row[Any]) -> Reminder:

@@ -1,8 +1,8 @@
-"""Reminders that shoppers asked for, and the notices they get."""
+"""Reminders that shoppers asked for."""
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, String, Table
+from sqlalchemy import BigInteger, Column, Index, Integer, String, Table
 
 from gateway.orders.tables import metadata
 
@@ -25,17 +25,4 @@ reminders = Table(
     Index("ix_reminders_offer", "offer", "state"),
     # Ids name causes and messages, so none may come twice, as SQLite's would after a deletion.
     sqlite_autoincrement=True,
-)
-
-notices = Table(
-    "notices",
-    metadata,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-    Column("shopper", String(64), nullable=False),
-    Column("kind", String(40), nullable=False),
-    Column("data", JSON, nullable=False),
-    # What caused it, such as "reminder:12": nothing causes two notices.
-    Column("cause", String(120), nullable=False, unique=True),
-    Column("created_at_ms", BigInteger, nullable=False),
-    Index("ix_notices_shopper", "shopper", "id"),
 )

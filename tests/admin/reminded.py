@@ -8,8 +8,9 @@ from typing import Any
 from sidecar import Shop
 from sqlalchemy import select
 
+from admin.notices.tables import notices
 from admin.reminders import service
-from admin.reminders.tables import notices, reminders
+from admin.reminders.tables import reminders
 from gateway import keys
 from gateway.orders.database import reading
 

@@ -14,8 +14,9 @@ from sqlalchemy import func, insert, select, update
 
 from admin.campaigns import editing
 from admin.campaigns import service as campaigns
+from admin.notices.tables import notices
 from admin.reminders import sending, service
-from admin.reminders.tables import notices, reminders
+from admin.reminders.tables import reminders
 from admin.resources import Resources
 from gateway import keys
 from gateway.orders.database import now_ms, reading, writing

@@ -1,0 +1,1 @@
+"""Notices: what shoppers are told."""
