@@ -153,6 +153,7 @@ class Settings:
         _gift_goods, "any", "what may be given as a gift: any product, or only goods that are not for sale"
     )
     min_pay_window_s: int = _setting(_positive, 300, "least time to pay after the order could be paid, s")
+    pay_within_s: int = _setting(_positive, 900, "time to pay an order of a cart, a deposit or a group's seat, s")
     backlog_max: int = _setting(_positive, 1_000_000, "winners waiting for the writer before `busy`")
     cors_origins: tuple[str, ...] = _setting(_words, (), "origins whose pages may call and frame the gateway")
     metrics_bind: Bind = _setting(Bind.parse, Bind("127.0.0.1", 9464), "where /metrics listens; 0 picks a port")
@@ -250,6 +251,11 @@ class Settings:
         missing = [variable(name) for name in names if not getattr(self, name)]
         if missing:
             raise SettingsError(f"set {', '.join(missing)} (at least {SECRET_BYTES_MIN} bytes each)")
+
+    @property
+    def pay_window_ms(self) -> int:
+        """Time to pay an order that the gateway has not sold, from when it was placed."""
+        return max(self.pay_within_s, self.min_pay_window_s) * 1000
 
     @property
     def signing_secrets(self) -> tuple[bytes, ...]:

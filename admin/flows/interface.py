@@ -29,10 +29,13 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """Money that has come: what it was asked for, through which payment, when (database time, epoch ms)."""
+    """Money that has come: what it was asked for, through which payment, when (database time, epoch ms).
+
+    An order that costs nothing is paid without a payment.
+    """
 
     purpose: Purpose
-    payment: str
+    payment: str | None
     at_ms: int
 
 

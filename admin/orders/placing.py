@@ -42,7 +42,7 @@ class NewLine:
 
 @dataclass(frozen=True, slots=True)
 class NewOrder:
-    """An order to write. `key` is the digest of its Idempotency-Key, or nothing.
+    """An order to write. `key` is the digest of its Idempotency-Key, or nothing; `request` that of what was sent.
 
     `pay_within_ms` counts from now; `claims` are everything it takes of what can run out.
     """
@@ -60,6 +60,7 @@ class NewOrder:
     address: dict[str, str] | None = None
     note: str | None = None
     key: str = ""
+    request: str | None = None
     order_no: str = field(default_factory=lambda: secrets.token_hex(ORDER_NO_BYTES))
 
     @property
@@ -106,6 +107,7 @@ def _row(order: NewOrder, now_ms: int) -> dict[str, Any]:
         "created_at_ms": now_ms,
         "expire_at_ms": now_ms + order.pay_within_ms,
         "key": order.key,
+        "request": order.request,
         "subtotal": sum(line.unit_price * line.quantity for line in goods),
         "discount": sum(line.discount for line in goods),
         "coupon": order.coupon,

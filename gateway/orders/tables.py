@@ -120,6 +120,8 @@ orders = Table(
     Column("note", String(500)),
     # The group of shoppers that buys together.
     Column("group_id", String(32)),
+    # Digest of the body that the order was made from: what comes again under its key must be the same.
+    Column("request", String(64)),
     # What happens to an order later; the order writer leaves these empty.
     Column("address", JSON(none_as_null=True)),
     Column("paid_at_ms", BigInteger),

@@ -65,6 +65,7 @@ def _more() -> list[sa.Column[Any]]:
         sa.Column("channel", sa.String(length=16), nullable=True),
         sa.Column("note", sa.String(length=500), nullable=True),
         sa.Column("group_id", sa.String(length=32), nullable=True),
+        sa.Column("request", sa.String(length=64), nullable=True),
     ]
 
 
@@ -228,17 +229,18 @@ def _groups_and_presales() -> None:
         sa.Column("opened_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("deadline_ms", sa.BigInteger(), nullable=False),
         sa.Column("closed_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("settled", sa.Boolean(), nullable=False),
         sa.CheckConstraint("size > 1", name=op.f("ck_groups_size")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_groups")),
     )
     op.create_index(op.f("ix_groups_campaign"), "groups", ["campaign"], unique=False)
     op.create_index(
-        "ix_groups_open",
+        "ix_groups_unsettled",
         "groups",
-        ["deadline_ms"],
+        ["state", "deadline_ms", "id"],
         unique=False,
-        sqlite_where=sa.text("state = 'open'"),
-        postgresql_where=sa.text("state = 'open'"),
+        sqlite_where=sa.text("settled = 0"),
+        postgresql_where=sa.text("settled = false"),
     )
     op.create_table(
         "membership_grants",
