@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Index, Integer, String, Table
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Index, Integer, String, Table, false
 
 from gateway.orders.tables import metadata
 
@@ -27,11 +27,16 @@ groups = Table(
     Column("opened_at_ms", BigInteger, nullable=False),
     Column("deadline_ms", BigInteger, nullable=False),
     Column("closed_at_ms", BigInteger),
+    # The group is over, and nobody in it has still to be paid back or told that it is too late to pay.
+    Column("settled", Boolean, nullable=False),
     CheckConstraint("size > 1", name="size"),
 )
+UNSETTLED = groups.c.settled == false()
 Index(
-    "ix_groups_open",
+    "ix_groups_unsettled",
+    groups.c.state,
     groups.c.deadline_ms,
-    sqlite_where=groups.c.state == "open",
-    postgresql_where=groups.c.state == "open",
+    groups.c.id,
+    sqlite_where=UNSETTLED,
+    postgresql_where=UNSETTLED,
 )
