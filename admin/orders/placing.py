@@ -44,7 +44,7 @@ class NewLine:
 class NewOrder:
     """An order to write. `key` is the digest of its Idempotency-Key, or nothing; `request` that of what was sent.
 
-    `pay_within_ms` counts from now; `claims` are everything it takes of what can run out.
+    `pay_within_ms` counts from now, and ends at `pay_until_ms` (epoch ms) at the latest; `claims` are everything it takes of what can run out.
     """
 
     flow: str
@@ -53,6 +53,7 @@ class NewOrder:
     lines: Sequence[NewLine]
     claims: Sequence[Claim]
     pay_within_ms: int
+    pay_until_ms: int | None = None
     campaign: str | None = None
     group_id: str | None = None
     coupon: str | None = None
@@ -91,6 +92,7 @@ def place(connection: Connection, order: NewOrder, now_ms: int) -> str:
 
 
 def _row(order: NewOrder, now_ms: int) -> dict[str, Any]:
+    pay_by_ms = now_ms + order.pay_within_ms
     paid_for = [line for line in order.lines if line.kind != "gift"]
     goods = [line for line in order.lines if line.kind == "goods"]
     only = goods[0] if order.campaign is not None else None
@@ -105,7 +107,7 @@ def _row(order: NewOrder, now_ms: int) -> dict[str, Any]:
         "currency": order.currency,
         "status": "pending",
         "created_at_ms": now_ms,
-        "expire_at_ms": now_ms + order.pay_within_ms,
+        "expire_at_ms": pay_by_ms if order.pay_until_ms is None else min(pay_by_ms, order.pay_until_ms),
         "key": order.key,
         "request": order.request,
         "subtotal": sum(line.unit_price * line.quantity for line in goods),
