@@ -206,12 +206,20 @@ def _groups_and_presales() -> None:
         sa.Column("balance_ends_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("ships_at_ms", sa.BigInteger(), nullable=True),
         sa.Column("on_unpaid", sa.String(length=8), nullable=False),
+        sa.Column("coupons_allowed", sa.Boolean(), nullable=False),
+        sa.Column("next_at_ms", sa.BigInteger(), nullable=True),
         sa.CheckConstraint("credit < price", name=op.f("ck_presale_orders_credit")),
         sa.CheckConstraint("deposit > 0", name=op.f("ck_presale_orders_deposit")),
         sa.PrimaryKeyConstraint("order_no", name=op.f("pk_presale_orders")),
     )
-    op.create_index("ix_presale_orders_ends", "presale_orders", ["balance_ends_at_ms"], unique=False)
-    op.create_index("ix_presale_orders_starts", "presale_orders", ["balance_starts_at_ms"], unique=False)
+    op.create_index(
+        "ix_presale_orders_next",
+        "presale_orders",
+        ["next_at_ms", "order_no"],
+        unique=False,
+        sqlite_where=sa.text("next_at_ms IS NOT NULL"),
+        postgresql_where=sa.text("next_at_ms IS NOT NULL"),
+    )
     op.create_table(
         "groups",
         sa.Column("id", sa.String(length=32), nullable=False),
