@@ -16,6 +16,8 @@ membership_grants = Table(
     # Of each unit; and the units that were not paid back.
     Column("days", Integer, nullable=False),
     Column("units", Integer, nullable=False),
+    # When its order was paid. It begins then, or when an earlier one of the same level ends.
+    Column("granted_at_ms", BigInteger, nullable=False),
     Column("starts_at_ms", BigInteger, nullable=False),
     Column("ends_at_ms", BigInteger, nullable=False),
     Column("revoked", Boolean, nullable=False),

@@ -258,6 +258,7 @@ def _groups_and_presales() -> None:
         sa.Column("level", sa.Integer(), nullable=False),
         sa.Column("days", sa.Integer(), nullable=False),
         sa.Column("units", sa.Integer(), nullable=False),
+        sa.Column("granted_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("starts_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("ends_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("revoked", sa.Boolean(), nullable=False),
