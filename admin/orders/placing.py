@@ -44,7 +44,8 @@ class NewLine:
 class NewOrder:
     """An order to write. `key` is the digest of its Idempotency-Key, or nothing; `request` that of what was sent.
 
-    `pay_within_ms` counts from now, and ends at `pay_until_ms` (epoch ms) at the latest; `claims` are everything it takes of what can run out.
+    `pay_within_ms` counts from now, and ends at `pay_until_ms` (epoch ms) at the latest; `claims` are everything
+    it takes of what can run out.
     """
 
     flow: str
