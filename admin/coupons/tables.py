@@ -5,7 +5,7 @@ How often a coupon was used is told by the tallies of kind `coupon`, `coupon_sho
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, String, Table
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, String, Table, text
 
 from gateway.orders.tables import metadata
 
@@ -19,6 +19,8 @@ coupons = Table(
     Column("terms", JSON, nullable=False),
     # Ended by hand, before its window was over.
     Column("ended_at_ms", BigInteger),
+    # Rows of `coupon_claims`: counted here, so that the statement that takes one decides whether there is one.
+    Column("claimed", BigInteger, nullable=False, server_default=text("0")),
     Column("revision", Integer, nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("updated_at_ms", BigInteger, nullable=False),

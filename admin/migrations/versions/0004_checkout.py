@@ -130,6 +130,7 @@ def _orders_anew() -> None:
 
 def _coupons() -> None:
     """Claims, and codes of which each works once."""
+    op.add_column("coupons", sa.Column("claimed", sa.BigInteger(), server_default=sa.text("0"), nullable=False))
     op.create_table(
         "coupon_batches",
         sa.Column("id", sa.String(length=40), nullable=False),
