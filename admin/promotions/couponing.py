@@ -9,6 +9,7 @@ from admin.promotions import money
 from admin.promotions.audience import refuses
 from admin.promotions.choosing import Place
 from admin.promotions.coupon import Coupon
+from admin.promotions.effects import Deposit
 from admin.promotions.joined import Joined
 from admin.promotions.world import World
 
@@ -47,22 +48,30 @@ class Redemption:
         """Take the coupon off lines that cost so much after promotions."""
         if self._refused is not None:
             return self._refused
-        assert self._worth is not None
-        held = self._held
+        held, deposit = self._held, None
         for each in joined.values():
             if each.effect.reached and not each.campaign.coupons_allowed:
                 held = [bears and place not in each.numbers for place, bears in enumerate(held, 1)]
+            deposit = each.effect.deposit or deposit
+        return self._take(held, costs, deposit)
+
+    def redeem_later(self, deposit: Deposit) -> Redeemed:
+        """Take the coupon off the balance of a pre-sale whose deposit is paid; its line is the only place."""
+        if self._refused is not None:
+            return self._refused
+        return self._take(self._held, [deposit.price - deposit.credit + deposit.deposit], deposit)
+
+    def _take(self, held: Sequence[bool], costs: Sequence[int], deposit: Deposit | None) -> Redeemed:
+        assert self._worth is not None
         if True not in held:
             return Redeemed("nothing_in_scope", self._nothing, "nothing_in_scope")
         amounts = [cost if bears else 0 for cost, bears in zip(costs, held, strict=True)]
         cost = judged = most = sum(amounts)
-        for each in joined.values():
-            deposit = each.effect.deposit
-            if deposit is not None and held[each.numbers[0] - 1]:
-                # It stands alone, so its only line is all there is. The threshold looks at the pre-sale price, and
-                # the discount comes off what is still to be paid.
-                judged, most = deposit.price, deposit.price - deposit.credit
-                amounts[each.numbers[0] - 1] = most
+        if deposit is not None:
+            # It stands alone, so its line is all there is. The threshold looks at the pre-sale price, and the
+            # discount comes off what is still to be paid.
+            judged, most = deposit.price, deposit.price - deposit.credit
+            amounts = [most if bears else 0 for bears in held]
         missing = self._threshold - judged
         if missing > 0:
             return Redeemed("threshold_not_met", self._nothing, "spend_more", missing)
