@@ -120,7 +120,7 @@ class Judge:
         return (
             campaign.broken is None
             and (campaign.running(now_ms) or campaign.announced(now_ms))
-            and self._in_channel(campaign) is None
+            and outside(campaign, self._cart.channel, self._cart.store) is None
         )
 
     def closed(self, campaign: Campaign) -> Refusal | None:
@@ -171,7 +171,9 @@ class Judge:
             return Refusal(ERROR, "unreadable")
         if not campaign.running(now_ms):
             return Refusal(NOT_RUNNING, _why_not_running(campaign, now_ms))
-        why = self._in_channel(campaign) or refuses(campaign.audience, self._world.shopper, self._world.today)
+        why = outside(campaign, self._cart.channel, self._cart.store) or refuses(
+            campaign.audience, self._world.shopper, self._world.today
+        )
         if why is not None:
             return Refusal(NOT_ELIGIBLE, why)
         left = self._world.left.get(campaign.code)
@@ -181,12 +183,14 @@ class Judge:
             return USED_UP
         return None
 
-    def _in_channel(self, campaign: Campaign) -> str | None:
-        if campaign.channels and self._cart.channel not in campaign.channels:
-            return "channel"
-        if campaign.stores and self._cart.channel == "store" and self._cart.store not in campaign.stores:
-            return "store"
-        return None
+
+def outside(campaign: Campaign, channel: str, store: str | None) -> str | None:
+    """Why a campaign is not for who comes through a channel, as the code of a reason; None when it is."""
+    if campaign.channels and channel not in campaign.channels:
+        return "channel"
+    if campaign.stores and channel == "store" and store not in campaign.stores:
+        return "store"
+    return None
 
 
 def _why_not_running(campaign: Campaign, now_ms: int) -> str:
