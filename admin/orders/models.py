@@ -23,6 +23,8 @@ Status = Literal[
     "refunded",
 ]
 
+Flow = Literal["seckill", "cart", "presale", "group_buy"]
+
 Line = Annotated[str, Field(min_length=1, max_length=200), ONE_LINE]
 Word = Annotated[str, Field(min_length=1, max_length=100), ONE_LINE]
 
@@ -31,12 +33,16 @@ class MyOrders(Page):
     """Which of a shopper's own orders to show."""
 
     offer: QueryText | None = None
+    flow: Flow | None = None
     status: Status | None = None
 
 
 class OrderFilter(MyOrders):
-    """Which orders to show."""
+    """Which orders to show. `campaign` and `sku` are of any line, `coupon` as it was typed or its own code."""
 
+    campaign: QueryText | None = None
+    sku: QueryText | None = None
+    coupon: QueryText | None = None
     shopper: QueryText | None = None
 
 
@@ -77,32 +83,84 @@ class Refund(BaseModel):
     settled_at: str | None
 
 
+class OrderLine(BaseModel):
+    """One product of an order. `unit_payables` are what each of its units costs in the end, discounts off.
+
+    `units` are the numbers of those that the order holds now, `units_refunded` of those that were paid back.
+    """
+
+    line: int
+    kind: Literal["goods", "add_on", "gift"]
+    sku: str
+    name: str
+    quantity: int
+    base_price: int = Field(description="the product's own price at the time")
+    unit_price: int
+    campaign: str | None
+    discount: int
+    coupon_discount: int
+    payable: int
+    unit_payables: list[int]
+    units: list[int]
+    units_refunded: list[int]
+
+
+class PresaleParts(BaseModel):
+    """What a pre-sale costs, as it was at the deposit; all units, before a coupon but for `balance`."""
+
+    mode: Literal["leverage", "confirm"]
+    price: int
+    deposit: int
+    credit: int
+    balance: int
+    balance_starts_at: str
+    balance_ends_at: str
+    ships_at: str | None
+    on_unpaid: Literal["forfeit", "refund"]
+
+
 class Order(BaseModel):
-    """An order.
+    """An order. Its lines are goods, then add-ons, then gifts; one that the gateway sold has one line.
 
     `units` are the unit numbers it holds now, `units_released` those it has given back for sale,
-    `units_refunded` those that were paid back and are not sold again.
+    `units_refunded` those that were paid back and are not sold again. Numbers are those of the offer where the
+    gateway sold it, else they count through the order. `offer`, `price` and `won_at` are null then, `campaign` and
+    `sku` those of an order that is in one campaign with one product. `paid` is the money taken so far, `refunded`
+    what was paid back of it; money that came too late or twice and went back is in neither.
     """
 
     order_no: str
-    offer: str
-    campaign: str
-    sku: str
+    flow: Flow
+    offer: str | None
+    campaign: str | None
+    sku: str | None
     shopper: str
+    lines: list[OrderLine]
+    campaigns: list[str] = Field(description="of all lines")
     units: list[int]
     units_released: list[int]
     units_refunded: list[int]
     quantity: int
-    price: int
+    price: int | None
+    subtotal: int
+    discount: int
+    coupon: str | None
+    coupon_discount: int
     total: int
+    paid: int
+    refunded: int
     currency: str
     status: Status
     created_at: str
     expire_at: str
-    won_at: str
+    won_at: str | None
     pay_by: str
     paid_at: str | None
     shipped_at: str | None
+    channel: str | None
+    note: str | None
+    group_id: str | None
+    presale: PresaleParts | None
     address: dict[str, str] | None
     carrier: str | None
     tracking_no: str | None
@@ -135,6 +193,7 @@ class Payment(BaseModel):
     id: str
     provider: str
     amount: int
+    purpose: Literal["full", "deposit", "balance"]
     state: Literal["started", "settled", "refused"]
     created_at: str
     settled_at: str | None

@@ -17,7 +17,7 @@ from admin.routing import Body, Call, Endpoint
 from gateway.orders.database import reading, writing
 from gateway.orders.tables import orders
 
-MOVABLE = ("pending", "paid")
+MOVABLE = ("pending", "deposit_paid", "balance_due", "awaiting_group", "paid")
 """States in which the goods can still go elsewhere."""
 
 

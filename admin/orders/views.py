@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select, union_all
 
 from admin.errors import NotFound
 from admin.groups.tables import groups
-from admin.orders.models import Event, MyOrders, Order, OrderInFull, OrderPage, Payment, Refund
+from admin.orders import parts
+from admin.orders.models import Event, MyOrders, OrderFilter, OrderInFull, OrderPage, Payment
+from admin.orders.tables import order_lines
 from admin.paging import read_cursor, split, write_cursor
-from admin.payments.tables import payments, refunds
+from admin.reservations.tables import reservations
 from admin.resources import Resources
 from gateway.orders.database import reading
-from gateway.orders.tables import order_events, order_units, orders
+from gateway.orders.tables import SECKILL, offers, order_events, orders
 
 OPERATOR = "operator"
 
@@ -40,15 +42,42 @@ def page(resources: Resources, wanted: MyOrders, *, shopper: str | None) -> Orde
         statement = statement.where(
             or_(orders.c.created_at_ms < at, and_(orders.c.created_at_ms == at, orders.c.order_no < order_no))
         )
-    for name, value in (("offer", wanted.offer), ("status", wanted.status), ("shopper", shopper)):
-        if value is not None:
-            statement = statement.where(orders.c[name] == value)
     with reading(resources.engine) as connection:
-        shown, last = split(connection.execute(statement).all(), wanted.limit)
-        items = _several(resources, connection, shown)
+        rows = connection.execute(statement.where(*_conditions(wanted, shopper))).all()
+        shown, last = split(rows, wanted.limit)
+        found = parts.read(connection, shown)
+    items = [parts.order(resources, row, found) for row in shown]
     return OrderPage(
         items=items, next=write_cursor(last.created_at_ms, last.order_no) if last is not None else None
     )
+
+
+def _conditions(wanted: MyOrders, shopper: str | None) -> Iterator[ColumnElement[bool]]:
+    same = {"offer": wanted.offer, "flow": wanted.flow, "status": wanted.status, "shopper": shopper}
+    for name, value in same.items():
+        if value is not None:
+            yield orders.c[name] == value
+    if not isinstance(wanted, OrderFilter):
+        return
+    # A union each, not an OR: every half has an index of its own.
+    if wanted.campaign is not None:
+        yield orders.c.order_no.in_(
+            union_all(
+                select(orders.c.order_no).where(orders.c.campaign == wanted.campaign),
+                select(order_lines.c.order_no).where(order_lines.c.campaign == wanted.campaign),
+            )
+        )
+    if wanted.sku is not None:
+        sold_as = select(offers.c.id).where(offers.c.sku == wanted.sku)
+        yield orders.c.order_no.in_(
+            union_all(
+                select(orders.c.order_no).where(orders.c.offer.in_(sold_as)),
+                select(order_lines.c.order_no).where(order_lines.c.sku == wanted.sku),
+            )
+        )
+    if wanted.coupon is not None:
+        held = reservations.c.kind.in_(("coupon", "coupon_code")), reservations.c.subject == wanted.coupon
+        yield orders.c.order_no.in_(select(reservations.c.order_no).where(*held))
 
 
 def read(resources: Resources, order_no: str) -> OrderInFull:
@@ -83,93 +112,48 @@ def in_full(
     resources: Resources, connection: Connection, row: Row[Any], *, for_shopper: bool = False
 ) -> OrderInFull:
     """An order with its history and payments; shoppers are not told which operator did what."""
-    order = _several(resources, connection, [row])[0]
-    told = connection.execute(
-        select(order_events).where(order_events.c.order_no == row.order_no).order_by(order_events.c.id)
-    )
-    made = Event(at=order.created_at, actor="writer", before=None, after="pending", detail={})
-    history = [made] + [
-        Event(
-            at=resources.iso(each.at_ms),
-            actor=each.actor.split(" ")[0] if for_shopper else each.actor,
-            before=each.before,
-            after=each.after,
-            detail=each.detail,
-        )
-        for each in told
-    ]
-    attempts = connection.execute(
-        select(payments)
-        .where(payments.c.order_no == row.order_no)
-        .order_by(payments.c.created_at_ms, payments.c.id)
-    )
-    paid = [
-        Payment(
-            id=each.id,
-            provider=each.provider,
-            amount=each.amount,
-            state=each.state,
-            created_at=resources.iso(each.created_at_ms),
-            settled_at=resources.iso_or_none(each.settled_at_ms),
-        )
-        for each in attempts
-    ]
-    return OrderInFull(**order.model_dump(), history=history, payments=paid)
+    return several_in_full(resources, connection, [row], for_shopper=for_shopper)[0]
 
 
-def _several(resources: Resources, connection: Connection, rows: Sequence[Row[Any]]) -> list[Order]:
-    numbers = [row.order_no for row in rows]
-    held: dict[str, list[int]] = defaultdict(list)
-    released: dict[str, list[int]] = defaultdict(list)
-    refunded: dict[str, list[int]] = defaultdict(list)
-    for unit in connection.execute(
-        select(order_units).where(order_units.c.order_no.in_(numbers)).order_by(order_units.c.unit)
-    ):
-        into = held if unit.active else released if unit.released else refunded
-        into[unit.order_no].append(unit.unit)
-    back: dict[str, list[Refund]] = defaultdict(list)
-    for each in connection.execute(
-        select(refunds).where(refunds.c.order_no.in_(numbers)).order_by(refunds.c.requested_at_ms, refunds.c.id)
-    ):
-        back[each.order_no].append(_refund(resources, each))
+def several_in_full(
+    resources: Resources, connection: Connection, rows: Sequence[Row[Any]], *, for_shopper: bool
+) -> list[OrderInFull]:
+    """The same for several orders, with as many statements as for one."""
+    found = parts.read(connection, rows)
+    histories: dict[str, list[Event]] = defaultdict(list)
+    told = select(order_events).where(order_events.c.order_no.in_([row.order_no for row in rows]))
+    for each in connection.execute(told.order_by(order_events.c.id)):
+        histories[each.order_no].append(
+            Event(
+                at=resources.iso(each.at_ms),
+                actor=each.actor.split(" ")[0] if for_shopper else each.actor,
+                before=each.before,
+                after=each.after,
+                detail=each.detail,
+            )
+        )
     return [
-        Order(
-            order_no=row.order_no,
-            offer=row.offer,
-            campaign=row.campaign,
-            sku=row.sku,
-            shopper=row.shopper,
-            units=held[row.order_no],
-            units_released=released[row.order_no],
-            units_refunded=refunded[row.order_no],
-            quantity=row.quantity,
-            price=row.price,
-            total=row.total,
-            currency=row.currency,
-            status=row.status,
-            created_at=resources.iso(row.created_at_ms),
-            expire_at=resources.iso(row.expire_at_ms),
-            won_at=resources.iso(row.won_at_ms),
-            pay_by=resources.iso(row.pay_by_ms),
-            paid_at=resources.iso_or_none(row.paid_at_ms),
-            shipped_at=resources.iso_or_none(row.shipped_at_ms),
-            address=row.address,
-            carrier=row.carrier,
-            tracking_no=row.tracking_no,
-            refunds=back[row.order_no],
+        OrderInFull(
+            **dict(parts.order(resources, row, found)),
+            history=[_made(resources, row), *histories[row.order_no]],
+            payments=[_payment(resources, each) for each in found.payments.get(row.order_no, ())],
         )
         for row in rows
     ]
 
 
-def _refund(resources: Resources, row: Row[Any]) -> Refund:
-    return Refund(
+def _made(resources: Resources, row: Row[Any]) -> Event:
+    actor = "writer" if row.flow == SECKILL else "shopper"
+    return Event(at=resources.iso(row.created_at_ms), actor=actor, before=None, after="pending", detail={})
+
+
+def _payment(resources: Resources, row: Row[Any]) -> Payment:
+    return Payment(
         id=row.id,
-        units=row.units,
+        provider=row.provider,
         amount=row.amount,
+        purpose=row.purpose,
         state=row.state,
-        reason=row.reason,
-        restock=row.restock,
-        requested_at=resources.iso(row.requested_at_ms),
+        created_at=resources.iso(row.created_at_ms),
         settled_at=resources.iso_or_none(row.settled_at_ms),
     )

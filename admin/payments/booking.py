@@ -18,13 +18,11 @@ from admin.orders import views
 from admin.payments import refunding
 from admin.payments.providers import interface
 from admin.payments.providers.interface import Provider, Standing
-from admin.payments.tables import payments, refunds
+from admin.payments.tables import SENT_BACK, payments, refunds
 from admin.resources import Resources
 from gateway.orders.database import now_ms, writing
 
 OVER = ("cancelled", "expired")
-SENT_BACK = ("late_payment", "double_payment")
-"""Reasons of refunds of money that paid for nothing."""
 
 
 def begin(connection: Connection, order: Row[Any], due: Due, provider: Provider, wish: str | None) -> Row[Any]:

@@ -71,6 +71,9 @@ refunds = Table(
     CheckConstraint("amount >= 0", name="amount"),
 )
 
+SENT_BACK = ("late_payment", "double_payment")
+"""Reasons of refunds of money that paid for nothing."""
+
 refund_transfers = Table(
     "refund_transfers",
     metadata,
