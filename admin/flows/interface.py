@@ -39,13 +39,18 @@ class Arrived:
     at_ms: int
 
 
+def _nothing_comes(_resources: Resources, _connection: Connection, _order: Row[Any], _now_ms: int) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Flow:
     """One way to an order.
 
     `due` says what may be paid now, or raises `Conflict`. `take` lets money in that has come, and says whether the
     order could use it; what it cannot use goes back. `let_go` gives up what an order held that ended unpaid, after
-    its state has changed, at an instant of the database.
+    its state has changed, at an instant of the database. `catch_up` does what the clock has brought meanwhile to
+    whoever comes before the rounds do, and says whether that was anything.
     """
 
     name: str
@@ -54,6 +59,7 @@ class Flow:
     let_go: Callable[[Connection, Row[Any], int], None]
     settled: frozenset[str] = frozenset({"paid", "shipped", "completed"})
     """States in which there is nothing to pay for the moment, so that paying once more changes nothing."""
+    catch_up: Callable[[Resources, Connection, Row[Any], int], bool] = _nothing_comes
 
 
 def first_due(resources: Resources, order: Row[Any], now_ms: int, amount: int, purpose: Purpose) -> Due:

@@ -9,20 +9,21 @@ from sqlalchemy import Connection, Row, select
 from admin.errors import Conflict
 from admin.flows.interface import Arrived, Due, Flow, first_due
 from admin.memberships import granting
-from admin.presales.tables import presale_orders
+from admin.payments.tables import payments
+from admin.presales import opening
+from admin.presales.terms import WITH_TERMS, terms_of, wake
 from admin.reservations import ledger
 from admin.resources import Resources
 from gateway.orders import states
+from gateway.orders.tables import orders
 
-
-def parts(connection: Connection, order_no: str) -> Row[Any]:
-    """The parts of a pre-sale order, as they were at the deposit."""
-    return connection.execute(select(presale_orders).where(presale_orders.c.order_no == order_no)).one()
+DEPOSITED = ("deposit_paid", "balance_due")
+"""States in which the deposit is paid, and the balance is not."""
 
 
 def _due(resources: Resources, connection: Connection, order: Row[Any], now_ms: int) -> Due:
-    terms = parts(connection, order.order_no)
-    if order.status not in {"deposit_paid", "balance_due"}:
+    terms = terms_of(connection, order.order_no)
+    if order.status not in DEPOSITED:
         return first_due(resources, order, now_ms, terms.deposit, "deposit")
     if now_ms < terms.balance_starts_at_ms:
         starts_at = resources.iso(terms.balance_starts_at_ms)
@@ -39,29 +40,19 @@ def _due(resources: Resources, connection: Connection, order: Row[Any], now_ms: 
 
 
 def _take(resources: Resources, connection: Connection, order: Row[Any], money: Arrived) -> bool:
+    terms = terms_of(connection, order.order_no)
     detail = {"payment": money.payment}
     if money.purpose == "deposit":
-        took = states.move(
-            connection,
-            order.order_no,
-            "pending",
-            "deposit_paid",
-            actor="payment",
-            at_ms=money.at_ms,
-            detail=detail,
-        )
-        if took:
-            # The units go back to the shop if the balance stays unpaid.
-            ledger.commit(connection, order.order_no, stock=False)
-        return took
-    before = order.status
-    if before not in {"deposit_paid", "balance_due"}:
-        return False
-    if before == "deposit_paid":
-        states.move(
-            connection, order.order_no, before, "balance_due", actor="presale", at_ms=money.at_ms, detail={}
-        )
-    states.move(
+        # A deposit that comes when the balance can no longer be paid would only be lost.
+        if money.at_ms >= terms.balance_ends_at_ms or not states.move(
+            connection, order.order_no, "pending", "deposit_paid", actor="payment", at_ms=money.at_ms, detail=detail
+        ):
+            return False
+        # The units go back to the shop if the balance stays unpaid.
+        ledger.commit(connection, order.order_no, stock=False)
+        wake(connection, order.order_no, terms.balance_starts_at_ms)
+        return True
+    if _amount(connection, money) != order.total - terms.deposit or not states.move(
         connection,
         order.order_no,
         "balance_due",
@@ -70,14 +61,41 @@ def _take(resources: Resources, connection: Connection, order: Row[Any], money: 
         at_ms=money.at_ms,
         detail=detail,
         paid_at_ms=money.at_ms,
-    )
+    ):
+        return False
     ledger.commit(connection, order.order_no)
+    wake(connection, order.order_no, None)
     granting.grant(resources, connection, order, money.at_ms)
     return True
+
+
+def _amount(connection: Connection, money: Arrived) -> int:
+    """How much has come: a payment that was refused, and settles all the same, may be of the time before a coupon."""
+    if money.payment is None:
+        return 0
+    return int(connection.execute(select(payments.c.amount).where(payments.c.id == money.payment)).scalar_one())
 
 
 def _let_go(connection: Connection, order: Row[Any], _at_ms: int) -> None:
     ledger.release(connection, order.order_no)
 
 
-FLOW = Flow("presale", _due, _take, _let_go, frozenset({"deposit_paid", "paid", "shipped", "completed"}))
+def _catch_up(resources: Resources, connection: Connection, order: Row[Any], now_ms: int) -> bool:
+    """Open the balance at once, if its time has come and the round that does so has not."""
+    if order.status != "deposit_paid":
+        return False
+    found = connection.execute(WITH_TERMS.where(orders.c.order_no == order.order_no)).one()
+    if not found.balance_starts_at_ms <= now_ms < found.balance_ends_at_ms:
+        return False
+    opening.open_balances(resources, connection, [found], now_ms)
+    return True
+
+
+FLOW = Flow(
+    "presale",
+    _due,
+    _take,
+    _let_go,
+    settled=frozenset({"deposit_paid", "paid", "shipped", "completed"}),
+    catch_up=_catch_up,
+)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, select
 
 from admin.errors import Conflict, Invalid, PaymentRefused
-from admin.flows.interface import Due
+from admin.flows.interface import Arrived, Due
 from admin.flows.registry import flow_of
 from admin.inputs import UNSET, Input
 from admin.orders import views
@@ -41,21 +41,23 @@ def pay(call: Call) -> tuple[OrderInFull, bool]:
         Conflict: its state or the time forbids it, or there is no provider.
         PaymentRefused: the provider does not take the money.
     """
-    resources, wish = call.resources, call.read(PayInput).sandbox
+    return pay_as(call, call.read(PayInput).sandbox)
+
+
+def pay_as(call: Call, wish: str | None) -> tuple[OrderInFull, bool]:
+    """The same when the body is read: `wish` is for the sandbox. What costs nothing is paid without a provider."""
+    resources = call.resources
     with writing(resources.engine) as connection:
-        order = own(call, connection, lock=True)
-        if order.status in flow_of(order).settled:
-            return _shown(resources, connection, order), True
-        provider, _due = _check(resources, connection, order, wish)
-        unanswered = _unanswered(connection, order.order_no)
+        order = current(call, connection)
+        if _settled(resources, connection, order):
+            return _shown(resources, connection, own(call, connection)), True
+        _check(resources, connection, order, wish)
     # First what an earlier attempt left without an answer: asking again with its id moves no money twice.
-    for earlier in unanswered:
-        if ask(resources, earlier) == "settled":
-            return _after(call)
+    ask_again(resources, order.order_no)
     with writing(resources.engine) as connection:
-        order = own(call, connection, lock=True)
-        if order.status in flow_of(order).settled:
-            return _shown(resources, connection, order), True
+        order = current(call, connection)
+        if _settled(resources, connection, order):
+            return _shown(resources, connection, own(call, connection)), True
         provider, due = _check(resources, connection, order, wish)
         payment = booking.begin(connection, order, due, provider, wish)
     if ask(resources, payment) == "refused":
@@ -64,6 +66,36 @@ def pay(call: Call) -> tuple[OrderInFull, bool]:
         )
     deliver(resources, payment)
     return _after(call)
+
+
+def current(call: Call, connection: Connection) -> Row[Any]:
+    """The caller's order, locked, as the clock has it by now.
+
+    Raises:
+        NotFound, NotReady: there is no such order of theirs, or not yet.
+    """
+    order = own(call, connection, lock=True)
+    if flow_of(order).catch_up(call.resources, connection, order, now_ms(connection)):
+        return own(call, connection)
+    return order
+
+
+def ask_again(resources: Resources, order_no: str) -> None:
+    """Ask about the payments of an order that have no answer yet, until one of them has settled."""
+    with reading(resources.engine) as connection:
+        unanswered = waiting(connection, order_no)
+    for payment in unanswered:
+        if ask(resources, payment) == "settled":
+            return
+
+
+def _settled(resources: Resources, connection: Connection, order: Row[Any]) -> bool:
+    """Whether nothing is to be paid for the moment; an amount of nothing is paid at once."""
+    if order.status in flow_of(order).settled:
+        return True
+    now = now_ms(connection)
+    due = flow_of(order).due(resources, connection, order, now)
+    return not due.amount and flow_of(order).take(resources, connection, order, Arrived(due.purpose, None, now))
 
 
 def ask(resources: Resources, payment: Row[Any]) -> str:
@@ -97,7 +129,8 @@ def _check(resources: Resources, connection: Connection, order: Row[Any], wish: 
     return provider, due
 
 
-def _unanswered(connection: Connection, order_no: str) -> Sequence[Row[Any]]:
+def waiting(connection: Connection, order_no: str) -> Sequence[Row[Any]]:
+    """Payments of an order that nobody has an answer for yet, the earliest first."""
     return connection.execute(
         select(payments)
         .where(payments.c.order_no == order_no, payments.c.state == "started")
