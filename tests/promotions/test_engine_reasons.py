@@ -17,7 +17,7 @@ FOLDER = ROOT / "admin" / "promotions"
 STATES = {"unknown", "not_running", "not_eligible", "exhausted", "threshold_not_met", "applied"}
 TOLD_AT = {"reason": 0, "Refusal": 1, "refuse": 1, "Redeemed": 2}
 """Calls that are given a code, and at which place."""
-TELLERS = {"_refuses", "refuses", "usable", "_why_not_running", "_why_no_gift", "_in_channel"}
+TELLERS = {"_refuses", "refuses", "usable", "_why_not_running", "_why_no_gift", "outside"}
 """Functions that return a code, alone or after a state."""
 
 
