@@ -26,7 +26,8 @@ from admin.promotions.campaign import Campaign, read_campaign
 from admin.promotions.model import CampaignFields
 from admin.promotions.world import World
 from admin.quotes.book import Book
-from admin.quotes.facts import civil, left_of
+from admin.quotes.facts import civil
+from admin.quotes.left import Used, left_of, used_in_all
 from admin.resources import Resources
 from admin.storefront.visit import Products
 from gateway.orders.database import now_ms, reading
@@ -137,7 +138,7 @@ def _told(
 ) -> CampaignCheck:
     skus = sorted(draft.items) if draft.scope == "items" else resources.shelf.skus.of(book.listings)
     goods = goods_of(draft, (book.listings[sku].product for sku in skus if sku in book.listings))
-    world = _world(resources, book, draft, now, language)
+    world = _world(resources, book, draft, used_in_all(connection), now, language)
     costs = _costs(connection, draft, goods)
     channel, store = reporting.place_of(draft)
     looked_at = list(islice(goods.products.values(), PRICED_MAX))
@@ -171,8 +172,8 @@ def _told(
     )
 
 
-def _world(resources: Resources, book: Book, draft: Campaign, now: int, language: str) -> World:
-    """The shop when the draft begins, or now if it has, for somebody whom it is for."""
+def _world(resources: Resources, book: Book, draft: Campaign, used: Used, now: int, language: str) -> World:
+    """The shop when the draft begins, or now if it has, for somebody whom it is for and who has bought nothing."""
     moment = max(now, draft.starts_at_ms)
     today = civil(moment, resources.zone)
     return World(
@@ -182,7 +183,7 @@ def _world(resources: Resources, book: Book, draft: Campaign, now: int, language
         products=Products(book.listings),
         free={},
         shopper=pricing.shopper_for(draft.audience, today),
-        left={each.code: left_of(each) for each in book.index.all() if each.limits is not None},
+        left={each.code: left_of(each, used) for each in book.index.all() if each.limited},
         zone=resources.zone,
         currency=resources.currency,
         language=language,

@@ -59,6 +59,22 @@ class Campaign:
             return self.labels.get(language) or self.labels.get(LANGUAGES[0]) or self.type_name
         return found
 
+    @property
+    def own_limit(self) -> int | None:
+        """Units that one shopper may have in all, where the rule says so instead of the limits."""
+        return None if self.type is None or self.broken is not None else self.type.own_limit(self.rule)
+
+    @property
+    def per_shopper(self) -> int | None:
+        """What one shopper may have in all: units by the rule's own limit, else as the type counts; None: any."""
+        own = self.own_limit
+        return own if own is not None or self.limits is None else self.limits.per_shopper
+
+    @property
+    def limited(self) -> bool:
+        """Whether it may be used up."""
+        return self.limits is not None or self.own_limit is not None
+
     def running(self, now_ms: int) -> bool:
         """Whether it is on at an instant."""
         return (

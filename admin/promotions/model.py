@@ -179,6 +179,10 @@ def _nothing_named(_rule: Any) -> Iterable[str]:
     return ()
 
 
+def _no_limit(_rule: Any) -> int | None:
+    return None
+
+
 def _all_welcome(_rule: Any, _item: Any, _price: int, _quantity: int) -> str | None:
     return None
 
@@ -217,6 +221,8 @@ class PromotionType:
     """Whether products must be listed one by one."""
     counts_units: bool = False
     """Whether `limits` count units; otherwise orders."""
+    own_limit: Callable[[Any], int | None] = _no_limit
+    """Of a rule: units that one shopper may have in all, where the rule says so instead of `limits`."""
     coupons_allowed: bool = True
     raisable: frozenset[str] = frozenset()
     """Fields of the rule that may grow while the campaign runs."""

@@ -155,12 +155,13 @@ def effect_of(campaign: Campaign, group: Group) -> Effect:
 
 def _exceeds(left: Left, joined: Joined, reductions: int) -> bool:
     assert joined.campaign.type is not None
-    needed = joined.group.units if joined.campaign.type.counts_units else 1
+    units = joined.group.units
+    needed = units if joined.campaign.type.counts_units else 1
     return any(
         limit is not None and need > limit
         for limit, need in (
             (left.total, needed),
-            (left.per_shopper, needed),
+            (left.per_shopper, needed if joined.campaign.own_limit is None else units),
             (left.budget, joined.effect.discount + reductions),
         )
     )

@@ -27,7 +27,7 @@ class Product:
 class Left:
     """What is left of a campaign's limits for this shopper, in orders or units as its type counts; None: no limit.
 
-    `budget` is minor units.
+    `per_shopper` is units where the rule itself has such a limit; `budget` is minor units.
     """
 
     total: int | None = None

@@ -5,70 +5,69 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
-from sqlalchemy import Engine
 
 from admin.promotions.campaign import Campaign
 from admin.promotions.cart import Cart
-from admin.promotions.world import Left, Product
+from admin.promotions.world import Product
 from admin.quotes import snapshot
 from admin.quotes.book import Book, Reach
-from admin.quotes.driver import driver_connection
+from admin.quotes.left import Tally, runs_out, tallies_of
+from admin.quotes.looking import CouponWish
 
-# One statement, one row: it is asked for every quote, and what it tells belongs together.
-_LOOK = {
-    "sqlite": "SELECT number, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER),"
-    " (SELECT json_group_object(sku, stock - reserved) FROM products WHERE sku IN (SELECT value FROM json_each(?)))"
-    " FROM change_counter",
-    "postgresql": "SELECT number, CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT),"
-    " (SELECT CAST(json_object_agg(sku, stock - reserved) AS text) FROM products"
-    " WHERE sku IN (SELECT json_array_elements_text(CAST(%s AS json))))"
-    " FROM change_counter",
-}
 REACHES_MAX = 5_000
 """Products of which a book remembers what they may have to do with."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """The database at an instant of its own clock: the newest change, and what is free of some products."""
-
-    number: int
-    now_ms: int
-    free: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
 class Touched:
-    """What a cart may have to do with: products that exist, as they are and as they are stored, and limits left."""
+    """What a cart may have to do with: products that exist, as they are and as they are stored, campaigns with
+    limits, and its coupon if that may run out. `owner` is who has used of these, empty for nobody.
+    """
 
     products: Mapping[str, Product]
     stored: Mapping[str, orjson.Fragment]
-    left: Mapping[str, Left]
+    limited: Mapping[str, Campaign]
+    coupon: CouponWish | None
+    owner: str
+
+    @property
+    def tallies(self) -> list[Tally]:
+        """What has to be known to tell what is left of the limits."""
+        return [tally for campaign in self.limited.values() for tally in tallies_of(campaign, self.owner)]
 
 
-def touched(book: Book, cart: Cart) -> Touched:
+def touched(book: Book, cart: Cart, owner: str) -> Touched:
     """The products of a cart, those that somebody chose, and those that the rules of its campaigns name."""
     products: dict[str, Product] = {}
     stored: dict[str, orjson.Fragment] = {}
-    left: dict[str, Left] = {}
+    limited: dict[str, Campaign] = {}
     for line in cart.lines:
         reach = _reach(book, line.sku)
         if reach is not None:
             products.update(reach.products)
             stored.update(reach.stored)
             for campaign in reach.limited:
-                left[campaign.code] = left_of(campaign)
+                limited[campaign.code] = campaign
     for sku in (*(each.sku for each in cart.add_ons), *(sku for picks in cart.gifts.values() for sku in picks)):
         listing = book.listings.get(sku)
         if listing is not None and sku not in products:
             products[sku] = listing.product
             stored[sku] = snapshot.stored(listing.product)
-    return Touched(products, stored, left)
+    return Touched(products, stored, limited, _wish(book, cart.coupon, owner), owner)
+
+
+def _wish(book: Book, typed: str | None, owner: str) -> CouponWish | None:
+    if typed is None:
+        return None
+    coupon = book.coupons.get(typed)
+    if coupon is None:
+        # It may be one code of many.
+        return None, typed, owner
+    return (typed, None, owner) if runs_out(coupon) else None
 
 
 def _reach(book: Book, sku: str) -> Reach | None:
@@ -86,34 +85,13 @@ def _reach(book: Book, sku: str) -> Reach | None:
     reach = Reach(
         products,
         {name: snapshot.stored(product) for name, product in products.items()},
-        tuple(campaign for campaign in campaigns if campaign.limits is not None),
+        tuple(campaign for campaign in campaigns if campaign.limited),
     )
     if len(book.reaches) >= REACHES_MAX:
         book.reaches.clear()
     # Whoever else computes it at the same time finds the same.
     book.reaches[sku] = reach
     return reach
-
-
-def left_of(campaign: Campaign) -> Left:
-    """What is left of a campaign's limits: all of it, as long as no order uses any."""
-    limits = campaign.limits
-    assert limits is not None
-    return Left(total=limits.total, per_shopper=limits.per_shopper, budget=limits.budget)
-
-
-def look(engine: Engine, skus: Any) -> Look:
-    """Read what no book has: stock, and how new the newest change is.
-
-    Raises:
-        sqlalchemy.exc.OperationalError: the database cannot be reached.
-    """
-    statement = _LOOK[engine.dialect.name]
-    wanted = orjson.dumps(list(skus)).decode()
-    with driver_connection(engine) as connection:
-        row = connection.execute(statement, (wanted,)).fetchone()
-    number, now_ms, free = row
-    return Look(number, now_ms, orjson.loads(free) if free else {})
 
 
 def civil(instant_ms: int, zone: ZoneInfo) -> date:

@@ -16,6 +16,7 @@ from gateway.settings import Settings
 FORGET_EVERY_S = 60.0
 AT_ONCE_MAX = 1000
 """Rows of one transaction: others wait for it."""
+_NOT_ORDERED = quotes.c.order_no.is_(None)
 
 
 class Forgetting(Rounds):
@@ -47,14 +48,16 @@ class Forgetting(Rounds):
 def forget(engine: Engine, settings: Settings) -> int:
     """Delete some quotes: those that are too old, else what is too many, guests' and operators' first.
 
-    How many were deleted; 0 when all that are left are kept.
+    Those that were ordered stay with their orders, and do not count. How many were deleted; 0 when all that are
+    left are kept.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database cannot be used.
     """
     with reading(engine) as connection:
         before_ms = now_ms(connection) - settings.quote_keep_s * 1000
-        excess = connection.execute(select(func.count()).select_from(quotes)).scalar_one() - settings.quotes_max
+        count = select(func.count()).select_from(quotes).where(_NOT_ORDERED)
+        excess = connection.execute(count).scalar_one() - settings.quotes_max
     with writing(engine) as connection:
         deleted = _delete(connection, AT_ONCE_MAX, quotes.c.created_at_ms < before_ms)
         for nobodys in (quotes.c.shopper.is_(None), true()):
@@ -64,5 +67,6 @@ def forget(engine: Engine, settings: Settings) -> int:
 
 
 def _delete(connection: Connection, at_most: int, which: ColumnElement[bool]) -> int:
-    oldest = select(quotes.c.token).where(which).order_by(quotes.c.created_at_ms).limit(at_most)
-    return connection.execute(delete(quotes).where(quotes.c.token.in_(oldest))).rowcount
+    oldest = select(quotes.c.token).where(_NOT_ORDERED, which).order_by(quotes.c.created_at_ms).limit(at_most)
+    # Said again: one of them may have been ordered since.
+    return connection.execute(delete(quotes).where(quotes.c.token.in_(oldest), _NOT_ORDERED)).rowcount

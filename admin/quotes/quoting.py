@@ -13,11 +13,15 @@ from admin.members.facts import facts_of
 from admin.promotions import engine
 from admin.promotions.audience import GUEST, Shopper
 from admin.promotions.cart import Cart
+from admin.promotions.coupon import Coupon
 from admin.promotions.world import World
 from admin.quotes import facts, snapshot
 from admin.quotes.book import Book
-from admin.quotes.facts import Look, Touched
+from admin.quotes.facts import Touched
+from admin.quotes.left import coupon_left, left_of
+from admin.quotes.looking import CouponWish, Look, look
 from admin.quotes.recording import Entry
+from admin.quotes.terms import terms_of
 from admin.resources import Resources
 from gateway import tokens
 from gateway.orders.database import reading
@@ -72,21 +76,22 @@ class Quoter:
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database cannot be used.
         """
-        carts = [each.cart for each in asked]
         book = self.resources.books.known()
-        touched, look = self._look(book, carts)
-        if look.number > book.number:
+        touched, seen = self._look(book, asked)
+        if seen.number > book.number:
             # Something changed: what these carts touch may be something else now.
-            book = self.resources.books.at_least(look.number)
-            touched, look = self._look(book, carts)
-        return Moment(book, look, touched, self._shoppers(asked, look.now_ms))
+            book = self.resources.books.at_least(seen.number)
+            touched, seen = self._look(book, asked)
+        return Moment(book, seen, touched, self._shoppers(asked, seen.now_ms))
 
-    def _look(self, book: Book, carts: Sequence[Cart]) -> tuple[Sequence[Touched], Look]:
-        touched = [facts.touched(book, cart) for cart in carts]
+    def _look(self, book: Book, asked: Sequence[Asked]) -> tuple[Sequence[Touched], Look]:
+        touched = [facts.touched(book, each.cart, _owner(each)) for each in asked]
+        tallies = {tally for each in touched if each.limited for tally in each.tallies}
+        coupons: set[CouponWish] = {each.coupon for each in touched if each.coupon is not None}
         skus = (
             touched[0].products.keys() if len(touched) == 1 else {sku for each in touched for sku in each.products}
         )
-        return touched, facts.look(self.resources.engine, skus)
+        return touched, look(self.resources.engine, skus, tuple(tallies), tuple(coupons))
 
     def make(self, asked: Asked, moment: Moment, place: int) -> tuple[bytes, Entry]:
         """The reply to a quote, JSON with its token, and the snapshot to store; `place` is the cart's among all.
@@ -107,14 +112,22 @@ class Quoter:
         token = secrets.token_hex(16)
         result = engine.quote(asked.cart, world)
         reply = answer(result, token)
-        kept = snapshot.write(asked.request, world, moment.touched[place].stored, reply)
-        entry = Entry(token, asked.owner, engine.ENGINE, moment.book.number, moment.look.now_ms, kept)
+        entry = Entry(
+            token,
+            asked.owner,
+            engine.ENGINE,
+            moment.book.number,
+            moment.look.now_ms,
+            snapshot.write(asked.request, world, moment.touched[place].stored, result, reply),
+            # The others cannot be ordered.
+            None if asked.owner is None else terms_of(result),
+        )
         return Made(result, world, reply, entry)
 
     def _world(self, asked: Asked, moment: Moment, place: int) -> World:
         touched = moment.touched[place]
         now_ms = moment.look.now_ms if asked.at_ms is None else asked.at_ms
-        free, coupon = moment.look.free, asked.cart.coupon
+        free, used, owner = moment.look.free, moment.look.used, touched.owner
         return World(
             now_ms=now_ms,
             today=facts.civil(now_ms, self.resources.zone),
@@ -122,8 +135,8 @@ class Quoter:
             products=touched.products,
             free={sku: free[sku] for sku in touched.products if sku in free},
             shopper=moment.shoppers[place],
-            left=touched.left,
-            coupon=None if coupon is None else moment.book.coupons.get(coupon),
+            left={code: left_of(campaign, used, owner) for code, campaign in touched.limited.items()},
+            coupon=_coupon(asked.cart.coupon, moment, touched),
             zone=self.resources.zone,
             currency=self.resources.currency,
             language=asked.language,
@@ -141,6 +154,26 @@ class Quoter:
                 else facts_of(connection, given, each.at_ms or now_ms, self.resources.zone)
                 for each, given in zip(asked, known, strict=True)
             ]
+
+
+def _owner(asked: Asked) -> str:
+    """Who has used what, empty for nobody."""
+    given = asked.shopper
+    if isinstance(given, tokens.Shopper):
+        return given.id.decode()
+    return given if isinstance(given, str) else ""
+
+
+def _coupon(typed: str | None, moment: Moment, touched: Touched) -> Coupon | None:
+    """The coupon that a code stands for, with what is left of it."""
+    if typed is None:
+        return None
+    wish, known = touched.coupon, moment.book.coupons
+    if wish is None:
+        return known.get(typed)
+    held = moment.look.coupons[wish]
+    coupon = known.get(held.coupon or typed)
+    return None if coupon is None else coupon_left(coupon, held, wish[2])
 
 
 def answer(result: dict[str, Any], token: str) -> bytes:

@@ -11,12 +11,12 @@ from sqlalchemy import Engine, event
 from admin.quotes.driver import driver_connection
 from gateway.orders.database import open_engine
 
-COLUMNS = ("token", "shopper", "engine", "change_number", "created_at_ms", "valid_until_ms", "snapshot")
+COLUMNS = ("token", "shopper", "engine", "change_number", "created_at_ms", "valid_until_ms", "snapshot", "terms")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One snapshot to store. `shopper` is whose it is; None for one that cannot be ordered.
+    """One snapshot to store. `shopper` is whose it is; None for one that cannot be ordered, which has no `terms`.
 
     `created_at_ms` is database time, whatever moment was priced.
     """
@@ -27,6 +27,7 @@ class Entry:
     change_number: int
     created_at_ms: int
     snapshot: bytes
+    terms: str | None
 
 
 class Recorder:
@@ -55,6 +56,7 @@ class Recorder:
                 each.created_at_ms,
                 each.created_at_ms + self._valid_ms,
                 each.snapshot,
+                each.terms,
             )
             for each in entries
         ]

@@ -19,25 +19,31 @@ from admin.promotions.cart import Cart
 from admin.promotions.coupon import Coupon
 from admin.promotions.index import CampaignIndex
 from admin.promotions.world import Left, Product, World
+from admin.quotes.terms import Gifts, gifts_of
 
 _PIECE_BYTES = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A snapshot that was read: the cart, the hash of the reply, and what makes the world again."""
+    """A snapshot that was read: the cart, the hash of the reply, what makes the world again, and the gifts that
+    were promised, if it was made when these were stored.
+    """
 
     cart: Cart
     reply: str
     facts: Mapping[str, Any]
+    gifts: Gifts
 
     def world(self, index: CampaignIndex, coupon_as_recorded: Callable[[str], Coupon]) -> World:
         """The world that the engine saw, with the campaigns and the coupon of that time."""
         facts = self.facts
         coupon = None
         if facts["coupon"] is not None and self.cart.coupon is not None:
-            _revision, uses_left, claimed = facts["coupon"]
-            coupon = replace(coupon_as_recorded(self.cart.coupon), uses_left=uses_left, claimed=claimed)
+            # The code was not always there: it is another than the one typed only for one code of many.
+            _revision, uses_left, claimed, *code = facts["coupon"]
+            recorded = coupon_as_recorded(code[0] if code else self.cart.coupon)
+            coupon = replace(recorded, uses_left=uses_left, claimed=claimed)
         products = {
             sku: Product(sku, price, tuple(categories), gift_only, on_sale)
             for sku, price, categories, gift_only, on_sale in facts["products"]
@@ -67,15 +73,22 @@ def stored(product: Product) -> orjson.Fragment:
     )
 
 
-def write(request: Mapping[str, Any], world: World, products: Mapping[str, orjson.Fragment], reply: bytes) -> bytes:
+def write(
+    request: Mapping[str, Any],
+    world: World,
+    products: Mapping[str, orjson.Fragment],
+    result: Mapping[str, Any],
+    reply: bytes,
+) -> bytes:
     """The snapshot of a quote: the cart as it was sent, the world it was priced in, with its products as they are
-    stored, and the hash of the reply.
+    stored, the gifts of the result, and the hash of the reply.
     """
     shopper, coupon = world.shopper, world.coupon
     return orjson.dumps(
         {
             "request": request,
             "reply": digest(reply),
+            "gifts": gifts_of(result),
             "now_ms": world.now_ms,
             "today": world.today,
             "zone": world.zone.key,
@@ -91,12 +104,17 @@ def write(request: Mapping[str, Any], world: World, products: Mapping[str, orjso
                 "birthday": shopper.birthday,
                 "new_customer": shopper.new_customer,
             },
-            "coupon": None if coupon is None else (coupon.revision, coupon.uses_left, coupon.claimed),
+            "coupon": None if coupon is None else _coupon(coupon, result["coupon"]["code"]),
             "left": {code: (each.total, each.per_shopper, each.budget) for code, each in world.left.items()},
             "products": tuple(products.values()),
             "free": world.free,
         }
     )
+
+
+def _coupon(coupon: Coupon, typed: str) -> tuple[Any, ...]:
+    known = (coupon.revision, coupon.uses_left, coupon.claimed)
+    return known if typed == coupon.code else (*known, coupon.code)
 
 
 def read(text: bytes) -> Snapshot:
@@ -106,7 +124,8 @@ def read(text: bytes) -> Snapshot:
         ValueError: the cart cannot be read by this version.
     """
     facts = orjson.loads(text)
-    return Snapshot(Cart.model_validate(facts.pop("request")), facts.pop("reply"), facts)
+    cart, reply, gifts = facts.pop("request"), facts.pop("reply"), facts.pop("gifts", ())
+    return Snapshot(Cart.model_validate(cart), reply, facts, gifts)
 
 
 def digest(reply: bytes) -> str:

@@ -6,6 +6,9 @@ from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, 
 
 from gateway.orders.tables import metadata
 
+_NOT_ORDERED = text("order_no IS NULL")
+_NOBODYS = text("shopper IS NULL AND order_no IS NULL")
+
 quotes = Table(
     "quotes",
     metadata,
@@ -18,16 +21,11 @@ quotes = Table(
     Column("created_at_ms", BigInteger, nullable=False),
     Column("valid_until_ms", BigInteger, nullable=False),
     Column("snapshot", LargeBinary, nullable=False),
-    # A hash of what must be the same when it is ordered: lines, gifts, prices.
+    # Two hashes of what must be the same when it is ordered: see `terms.py`. Null where it cannot be ordered.
     Column("terms", String(64)),
     # The order that was made of it, if any; such a quote is kept.
     Column("order_no", String(32)),
-    Index("ix_quotes_created", "created_at_ms"),
-    # The first to be deleted when there are too many.
-    Index(
-        "ix_quotes_nobodys",
-        "created_at_ms",
-        sqlite_where=text("shopper IS NULL"),
-        postgresql_where=text("shopper IS NULL"),
-    ),
+    # Those that may be deleted; and of these the first to go when there are too many.
+    Index("ix_quotes_created", "created_at_ms", sqlite_where=_NOT_ORDERED, postgresql_where=_NOT_ORDERED),
+    Index("ix_quotes_nobodys", "created_at_ms", sqlite_where=_NOBODYS, postgresql_where=_NOBODYS),
 )

@@ -9,28 +9,37 @@ from dataclasses import dataclass
 from admin.promotions.campaign import Campaign
 from admin.promotions.choosing import Judge
 from admin.promotions.index import CampaignIndex
-from admin.promotions.world import World
+from admin.promotions.world import Left, World
 
 
 @dataclass(frozen=True, slots=True)
 class Lineup:
-    """Campaigns that are on in [`from_ms`, `until_ms`). The `picky` ones are not open to everybody."""
+    """Campaigns that are on in [`from_ms`, `until_ms`). The `picky` ones are not open to everybody; of the
+    `rationed` ones each shopper may have so much.
+    """
 
     from_ms: int
     until_ms: int | None
     on: tuple[Campaign, ...]
     picky: tuple[Campaign, ...]
+    rationed: tuple[Campaign, ...]
 
     def holds(self, now_ms: int) -> bool:
         """Whether an instant lies in between."""
         return self.from_ms <= now_ms and (self.until_ms is None or now_ms < self.until_ms)
 
-    def kind(self, judge: Judge, world: World) -> tuple[object, ...]:
-        """What tells shoppers with different prices apart: what is open to them that is not to all, and limits."""
+    def kind(self, judge: Judge, world: World, dearest: int) -> tuple[object, ...]:
+        """What tells shoppers with different prices apart: what is open to them that is not to all, and what of
+        limits one unit depends on. `dearest` is the highest base price.
+        """
         return (
             self.from_ms,
             frozenset(each.code for each in self.picky if judge.closed(each) is None),
-            frozenset((each.code, world.left[each.code]) for each in self.limited(world) if not judge.closed(each)),
+            frozenset(
+                (each.code, short_of(world.left[each.code], dearest))
+                for each in self.limited(world)
+                if judge.closed(each) is None
+            ),
         )
 
     def limited(self, world: World) -> Iterator[Campaign]:
@@ -41,12 +50,20 @@ class Lineup:
                 yield campaign
 
 
+def short_of(left: Left | None, dearest: int) -> int | None:
+    """What of the limits of an open campaign one unit depends on: a budget, minor units, that may be too small for
+    it. None when there is enough for any unit, so that prices need not be made anew with every order.
+    """
+    budget = None if left is None else left.budget
+    return None if budget is None or budget >= dearest else budget
+
+
 class Lineups:
     """The newest lineup."""
 
     def __init__(self) -> None:
         self._index: CampaignIndex | None = None
-        self._lineup = Lineup(0, 0, (), ())
+        self._lineup = Lineup(0, 0, (), (), ())
         self._making = threading.Lock()
 
     def at(self, index: CampaignIndex, now_ms: int) -> Lineup:
@@ -73,4 +90,5 @@ def lineup(campaigns: Iterable[Campaign], now_ms: int) -> Lineup:
         if each.running(now_ms):
             on.append(each)
     picky = tuple(each for each in on if each.audience.kind != "everyone" or each.channels or each.stores)
-    return Lineup(from_ms, until_ms, tuple(on), picky)
+    rationed = tuple(each for each in on if each.per_shopper is not None)
+    return Lineup(from_ms, until_ms, tuple(on), picky, rationed)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from admin.quotes.book import Listing
 from admin.storefront.lineup import Lineups
 from admin.storefront.prices import Pricelists
+from admin.storefront.rations import Rations
 
 ValueT = TypeVar("ValueT")
 
@@ -74,7 +75,7 @@ class Shelf:
         self.orders = Memory(8)
         self.prices = Pricelists()
         self.categories = Memory(1)
-        self.limits = Memory(1)
+        self.rations = Rations()
         self.lineups = Lineups()
         self.product_texts: dict[str, tuple[object, str]] = {}
         self.campaign_texts: dict[str, tuple[object, str]] = {}

@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from admin.promotions.alone import Alone
 from admin.promotions.campaign import Campaign
 from admin.promotions.index import CampaignIndex
-from admin.promotions.world import Left
 from admin.quotes.book import Listing
-from admin.storefront.lineup import Lineup
+from admin.storefront.lineup import Lineup, short_of
 
 KINDS_MAX = 4
 """Kinds of shoppers whose prices are kept; those of a hundred thousand products take some 15 MB."""
@@ -30,13 +29,13 @@ Key = tuple[int, str]
 class Prices:
     """The price of one unit of every product, by SKU, in one state of the shop for one kind of shoppers.
 
-    `open` are the campaigns that one unit may join by default, with what is left of them.
+    `open` are the campaigns that one unit may join by default, with what of their limits that depends on.
     """
 
     listings: Mapping[str, Listing]
     index: CampaignIndex
     kind: tuple[object, ...]
-    open: Mapping[str, tuple[Campaign, Left | None]]
+    open: Mapping[str, tuple[Campaign, int | None]]
     by_sku: Mapping[str, int]
     _orders: dict[int, list[Key]] = field(default_factory=dict)
 
@@ -67,22 +66,31 @@ class Pricelists:
 
     def __init__(self) -> None:
         self._kept: list[Prices] = []
+        self._dearest: tuple[Mapping[str, Listing], int] = ({}, 0)
         self._making = threading.Lock()
 
     def get(self, alone: Alone, listings: Mapping[str, Listing], lineup: Lineup) -> Prices:
         """Prices for whoever asks."""
-        index, kind = alone.world.index, lineup.kind(alone.judge, alone.world)
+        dearest = self._highest(listings)
+        index, kind = alone.world.index, lineup.kind(alone.judge, alone.world, dearest)
         with self._making:
             for each in self._kept:
                 if each.listings is listings and each.index is index and each.kind == kind:
                     self._keep(each)
                     return each
             basis = next((each for each in self._kept if each.kind == kind), next(iter(self._kept), None))
-            made = _made(alone, listings, lineup, kind, basis)
+            made = _made(alone, listings, lineup, dearest, kind, basis)
             if basis is not None and basis.kind == kind:
                 self._kept.remove(basis)
             self._keep(made)
             return made
+
+    def _highest(self, listings: Mapping[str, Listing]) -> int:
+        known, dearest = self._dearest
+        if known is not listings:
+            dearest = max((each.product.price for each in listings.values()), default=0)
+            self._dearest = listings, dearest
+        return dearest
 
     def _keep(self, prices: Prices) -> None:
         self._kept = [prices, *(each for each in self._kept if each is not prices)][:KINDS_MAX]
@@ -92,12 +100,13 @@ def _made(
     alone: Alone,
     listings: Mapping[str, Listing],
     lineup: Lineup,
+    dearest: int,
     kind: tuple[object, ...],
     basis: Prices | None,
 ) -> Prices:
     world = alone.world
     opened = {
-        each.code: (each, world.left.get(each.code))
+        each.code: (each, short_of(world.left.get(each.code), dearest))
         for each in lineup.on
         if alone.judge.closed(each) is None and each.type is not None and not each.type.own_button
     }
@@ -115,7 +124,7 @@ def _made(
 
 
 def _changed(
-    basis: Prices, listings: Mapping[str, Listing], opened: Mapping[str, tuple[Campaign, Left | None]]
+    basis: Prices, listings: Mapping[str, Listing], opened: Mapping[str, tuple[Campaign, int | None]]
 ) -> set[str] | None:
     """Products that may cost something else now; None when these are so many that all may as well be priced."""
     changed: set[str] = set()

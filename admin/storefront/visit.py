@@ -12,9 +12,10 @@ from admin.promotions.alone import Alone
 from admin.promotions.audience import GUEST, Shopper, refuses
 from admin.promotions.campaign import Campaign
 from admin.promotions.model import Channel
-from admin.promotions.world import Left, Product, World
+from admin.promotions.world import Product, World
 from admin.quotes.book import Book, Listing
-from admin.quotes.facts import civil, left_of, look
+from admin.quotes.facts import civil
+from admin.quotes.looking import look
 from admin.resources import Resources
 from admin.routing import Call
 from admin.storefront.lineup import Lineup
@@ -99,6 +100,7 @@ def enter(call: Call, channel: Channel = "web", store: str | None = None) -> Vis
     resources = call.resources
     seen = look(resources.engine, ())
     book = resources.books.at_least(seen.number)
+    owner = call.shopper if call.signed_in is not None else ""
     world = World(
         now_ms=seen.now_ms,
         today=civil(seen.now_ms, resources.zone),
@@ -106,19 +108,14 @@ def enter(call: Call, channel: Channel = "web", store: str | None = None) -> Vis
         products=Products(book.listings),
         free={},
         shopper=_shopper(resources, call.signed_in, seen.now_ms),
-        left=_left(resources, book),
+        left=resources.shelf.rations.left(
+            resources.engine, book.index, resources.shelf.lineups.at(book.index, seen.now_ms), owner
+        ),
         zone=resources.zone,
         currency=resources.currency,
         language=preferred(call.languages),
     )
     return Visit(resources, book, world, Alone(world, channel, store), channel, store)
-
-
-def _left(resources: Resources, book: Book) -> Mapping[str, Left]:
-    index = book.index
-    return resources.shelf.limits.get(
-        (index,), "", lambda: {each.code: left_of(each) for each in index.all() if each.limits is not None}
-    )
 
 
 def _shopper(resources: Resources, signed_in: tokens.Shopper | None, now_ms: int) -> Shopper:

@@ -51,8 +51,20 @@ def upgrade() -> None:
     _refunds()
     _coupons()
     _others()
+    _quotes()
+
+
+def _quotes() -> None:
+    """Quotes that are ordered are kept: the indexes for deleting leave them out."""
     op.add_column("quotes", sa.Column("terms", sa.String(length=64), nullable=True))
     op.add_column("quotes", sa.Column("order_no", sa.String(length=32), nullable=True))
+    for name, which in (
+        ("ix_quotes_created", "order_no IS NULL"),
+        ("ix_quotes_nobodys", "shopper IS NULL AND order_no IS NULL"),
+    ):
+        where = sa.text(which)
+        op.drop_index(name, table_name="quotes")
+        op.create_index(name, "quotes", ["created_at_ms"], unique=False, sqlite_where=where, postgresql_where=where)
 
 
 def _more() -> list[sa.Column[Any]]:

@@ -131,6 +131,7 @@ PROMOTION = PromotionType(
     own_button=True,
     additive=True,
     items_only=True,
+    own_limit=lambda rule: rule.limit_per_shopper,
     coupons_allowed=False,
     raisable=frozenset({"rule.limit_per_shopper"}),
     form=(
