@@ -309,7 +309,7 @@ def test_quotes_while_campaigns_change(api: Api, recorded: RecordedShop) -> None
 
 
 def test_too_many_that_wait_are_sent_away(one_api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desk, "WAITING_MAX", 0)
+    monkeypatch.setattr(desk.Desk, "waiting_max", 0)
     problem = ask(one_api, one("pan"), 503)
     assert problem["type"].endswith("quotes_waiting")
 
