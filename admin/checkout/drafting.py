@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from admin.catalog import service as catalog
 from admin.orders.placing import NewLine
 from admin.promotions.campaign import Campaign
+from admin.promotions.coupon import Coupon
 from admin.promotions.world import World
 from admin.quotes.quoting import Made
 from admin.reservations.ledger import Claim
@@ -108,11 +109,15 @@ def _reductions(result: Mapping[str, Any], world: World) -> Counter[str]:
 
 def _coupon(made: Made, shopper: str) -> Iterator[Claim]:
     told, coupon = made.result["coupon"], made.world.coupon
-    if told is None or told["state"] != "applied" or coupon is None:
-        return
+    if told is not None and told["state"] == "applied" and coupon is not None:
+        yield from coupon_claims(coupon, told["code"], shopper)
+
+
+def coupon_claims(coupon: Coupon, code: str, shopper: str) -> Iterator[Claim]:
+    """What an order takes of a coupon's limits; `code` is the one that was typed."""
     # Counted without a limit too: reports tell how often a coupon was used.
     yield Claim("coupon", coupon.code, 1, coupon.fields.total)
     if coupon.fields.per_shopper is not None:
         yield Claim("coupon_shopper", coupon.code, 1, coupon.fields.per_shopper, shopper)
-    if told["code"] != coupon.code:
-        yield Claim("coupon_code", told["code"], 1, 1)
+    if code != coupon.code:
+        yield Claim("coupon_code", code, 1, 1)

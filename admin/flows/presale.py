@@ -70,7 +70,7 @@ def _take(resources: Resources, connection: Connection, order: Row[Any], money: 
 
 
 def _amount(connection: Connection, money: Arrived) -> int:
-    """How much has come: a payment that was refused, and settles all the same, may be of the time before a coupon."""
+    """How much has come: what was refused and settles all the same may be of the time before a coupon."""
     if money.payment is None:
         return 0
     return int(connection.execute(select(payments.c.amount).where(payments.c.id == money.payment)).scalar_one())

@@ -22,8 +22,6 @@ from admin.payments.tables import SENT_BACK, payments, refunds
 from admin.resources import Resources
 from gateway.orders.database import now_ms, writing
 
-OVER = ("cancelled", "expired")
-
 
 def begin(connection: Connection, order: Row[Any], due: Due, provider: Provider, wish: str | None) -> Row[Any]:
     """Write a new payment of what is due down, before the provider is asked."""
@@ -86,7 +84,8 @@ def enter(resources: Resources, connection: Connection, payment: Row[Any], stand
         return None
     if flow_of(order).take(resources, connection, order, Arrived(payment.purpose, payment.id, now)):
         return None
-    reason = "late_payment" if order.status in OVER else "double_payment"
+    others = [each for each in that_paid(connection, order.order_no) if each.id != payment.id]
+    reason = "double_payment" if any(each.purpose == payment.purpose for each in others) else "late_payment"
     return refunding.write_down(
         connection, payment, [], payment.amount, state="sending", reason=reason, by="payment", at_ms=now
     )

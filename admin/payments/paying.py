@@ -24,6 +24,7 @@ from admin.resources import Resources
 from admin.routing import Call
 from gateway.orders.database import now_ms, reading, writing
 
+_OVER = ("cancelled", "expired")
 _log = logging.getLogger(__name__)
 
 
@@ -142,7 +143,7 @@ def _after(call: Call) -> tuple[OrderInFull, bool]:
     """The order as it stands after a payment."""
     with reading(call.resources.engine) as connection:
         order = own(call, connection)
-        if order.status in booking.OVER:
+        if order.status in _OVER:
             raise Conflict(
                 f"the order was {order.status} before the money came; it goes back",
                 code="order_expired" if order.status == "expired" else "wrong_state",

@@ -20,7 +20,7 @@ ACTOR = "presale"
 
 
 def open_balances(resources: Resources, connection: Connection, found: Sequence[Row[Any]], now_ms: int) -> None:
-    """Open the balances of some orders, locked by this transaction, whose deposits are paid and whose time has come.
+    """Open the balances of some orders with their deposits paid, whose time has come and whose rows are locked.
 
     Args:
         resources: the shop.
