@@ -6,6 +6,7 @@ from gateway.lifeline import die_with_parent
 from gateway.serving import serve
 from gateway.settings import Settings
 from gateway.telemetry import set_up_logging
+from gateway.web.events import CLOSE_STREAMS
 
 
 def run(settings: Settings, host: str, port: int) -> int:
@@ -17,5 +18,5 @@ def run(settings: Settings, host: str, port: int) -> int:
     settings.require("admin_key")
     die_with_parent()
     set_up_logging(settings, "admin")
-    serve("admin.app:create", settings, host, port, workers=1)
+    serve("admin.app:create", settings, host, port, workers=1, stopping=CLOSE_STREAMS)
     return 0

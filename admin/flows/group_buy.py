@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection, Row, select
 
+from admin.errors import Conflict
 from admin.flows.interface import Arrived, Due, Flow, first_due
 from admin.groups import seats
+from admin.groups.tables import groups
 from admin.reservations import ledger
 from admin.resources import Resources
 from gateway.orders import states
 
 
-def _due(resources: Resources, _connection: Connection, order: Row[Any], now_ms: int) -> Due:
-    return first_due(resources, order, now_ms, order.total, "full")
+def _due(resources: Resources, connection: Connection, order: Row[Any], now_ms: int) -> Due:
+    due = first_due(resources, order, now_ms, order.total, "full")
+    state = connection.execute(select(groups.c.state).where(groups.c.id == order.group_id)).scalar_one()
+    if state != "open":
+        raise Conflict(
+            f"the group is {state}: nothing can be paid for in it", code="group_over", state=order.status
+        )
+    return due
 
 
 def _take(resources: Resources, connection: Connection, order: Row[Any], money: Arrived) -> bool:
@@ -26,7 +34,6 @@ def _take(resources: Resources, connection: Connection, order: Row[Any], money: 
         actor="payment",
         at_ms=money.at_ms,
         detail={"payment": money.payment},
-        paid_at_ms=money.at_ms,
     )
     if took:
         # The units go back to the shop if the group stays short.
@@ -41,3 +48,4 @@ def _let_go(connection: Connection, order: Row[Any], at_ms: int) -> None:
 
 
 FLOW = Flow("group_buy", _due, _take, _let_go, frozenset({"awaiting_group", "paid", "shipped", "completed"}))
+"""Whoever leaves or is paid back before the group is full is let go as well: at once, so that others can join."""
