@@ -19,6 +19,7 @@ from admin import openapi, problems, readiness
 from admin.audit import routes as audit
 from admin.campaigns import routes as campaigns
 from admin.campaigns.publisher import Publisher
+from admin.carts import routes as carts
 from admin.catalog import category_routes as categories
 from admin.catalog import routes as catalog
 from admin.coupons import routes as coupons
@@ -79,6 +80,7 @@ def _openapi(_call: Call) -> Response:
 ENDPOINTS: tuple[Endpoint, ...] = (
     # Routes are tried in this order: what is asked most comes first.
     *quotes.ENDPOINTS,
+    *carts.ENDPOINTS,
     *catalog.ENDPOINTS,
     *categories.ENDPOINTS,
     *members.ENDPOINTS,

@@ -1,8 +1,8 @@
 """Erasing a shopper's personal data: `seckill erase`.
 
-What is only about the shopper (address, member record, quotes, reminders, notices, dead letters) is deleted. What
-the shop must keep (orders, units, money) stays to the cent, under a random pseudonym that is written down nowhere
-beside the shopper.
+What is only about the shopper (address, member record, quotes, cart, reminders, notices, dead letters) is deleted.
+What the shop must keep (orders, units, money) stays to the cent, under a random pseudonym that is written down
+nowhere beside the shopper.
 
 Every step may be repeated: the ledger is changed in one transaction, and Redis is brought to what the ledger
 says then, found by order number. A crash in between is finished by running the command again.
@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from admin import migrations
 from admin.audit.tables import audit
+from admin.carts.tables import carts
 from admin.members.tables import members
 from admin.notices.tables import notices
 from admin.payments.tables import refunds
@@ -64,6 +65,7 @@ class Erased:
     notices: int = 0
     members: int = 0
     quotes: int = 0
+    carts: int = 0
     buyer_records: int = 0
     dead_letters: int = 0
     stream_entries: int = 0
@@ -168,7 +170,7 @@ def _change_ledger(engine: Engine, shopper: str) -> tuple[int, dict[str, int]]:
             _change_orders(connection, piece, shopper, pseudonym)
         gone = {
             table.name: connection.execute(delete(table).where(table.c.shopper == shopper)).rowcount
-            for table in (reminders, notices, members, quotes)
+            for table in (reminders, notices, members, quotes, carts)
         }
         connection.execute(
             update(audit)

@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
-
 from starlette.responses import Response
 
 from admin.campaigns.views import preferred
-from admin.errors import FieldError, Invalid
-from admin.inputs import examine
 from admin.promotions.audience import Shopper
 from admin.promotions.cart import Cart
+from admin.quotes.asking import asked_by, read_cart
 from admin.quotes.facts import civil
 from admin.quotes.models import CartAs, Quote, QuotedShopper
 from admin.quotes.quoting import Asked
 from admin.routing import Body, Call, Endpoint
 
-CartT = TypeVar("CartT", bound=Cart)
-
 
 async def _quote(call: Call) -> Response:
-    asked = Asked(
-        cart=_read(Cart, call.body),
-        request=call.body,
-        language=preferred(call.languages),
-        shopper=call.signed_in,
-        owner=None if call.signed_in is None else call.shopper,
-    )
-    return await _reply(call, asked)
+    return await _reply(call, asked_by(call, read_cart(Cart, call.body), call.body))
 
 
 async def _quote_as(call: Call) -> Response:
-    given = _read(CartAs, call.body)
+    given = read_cart(CartAs, call.body)
     asked = Asked(
         cart=given,
         request={name: value for name, value in call.body.items() if name not in {"at", "shopper"}},
@@ -56,37 +44,6 @@ def _made_up(call: Call, given: QuotedShopper | None) -> Shopper | str | None:
         birthday=given.birthday,
         new_customer=given.new_customer,
     )
-
-
-def _read(kind: type[CartT], body: Any) -> CartT:
-    cart, problems = examine(kind, body)
-    errors = [error for _, error in problems]
-    if cart is not None and not errors and _once(cart):
-        return cart
-    if isinstance(body, dict):
-        errors += _repeated(body.get("lines"), ("sku",), "lines", "duplicate_sku", "is in the cart already")
-        errors += _repeated(body.get("add_ons"), ("campaign", "sku"), "add_ons", "repeated", "is chosen already")
-    raise Invalid(errors)
-
-
-def _once(cart: Cart) -> bool:
-    lines, add_ons = cart.lines, cart.add_ons
-    return len({line.sku for line in lines}) == len(lines) and (
-        not add_ons or len({(each.campaign, each.sku) for each in add_ons}) == len(add_ons)
-    )
-
-
-def _repeated(given: Any, by: tuple[str, ...], name: str, code: str, says: str) -> list[FieldError]:
-    seen: set[tuple[Any, ...]] = set()
-    errors = []
-    for position, each in enumerate(given if isinstance(given, list) else ()):
-        key = tuple(each.get(part) for part in by) if isinstance(each, dict) else ()
-        if not key or not all(isinstance(part, str) for part in key):
-            continue
-        if key in seen:
-            errors.append(FieldError(f"{name}.{position}.sku", code, f"this {says}: change its quantity"))
-        seen.add(key)
-    return errors
 
 
 _CART = {

@@ -222,6 +222,9 @@ class Api:
     def post(self, path: str, body: Any = None, status: int = 200, **about: Any) -> Any:
         return self._json("POST", path, status, json=body, **about)
 
+    def put(self, path: str, body: Any, status: int = 200, **about: Any) -> Any:
+        return self._json("PUT", path, status, json=body, **about)
+
     def patch(self, path: str, body: Any, status: int = 200, **about: Any) -> Any:
         return self._json("PATCH", path, status, json=body, **about)
 
