@@ -25,6 +25,9 @@ from admin.catalog import routes as catalog
 from admin.coupons import routes as coupons
 from admin.fence import Fence
 from admin.gate import routes as gate
+from admin.groups import routes as groups
+from admin.groups.closing import Closing
+from admin.groups.progress import Watching
 from admin.members import routes as members
 from admin.notices import routes as notices
 from admin.orders import routes as orders
@@ -92,6 +95,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *orders.ENDPOINTS,
     *shopping.ENDPOINTS,
     *payments.ENDPOINTS,
+    *groups.ENDPOINTS,
     *receipts.ENDPOINTS,
     *reminders.ENDPOINTS,
     *notices.ENDPOINTS,
@@ -122,6 +126,8 @@ def create_app(settings: Settings) -> Starlette:
             Fence(resources),
             FollowUp(resources),
             RefundAll(resources),
+            Closing(resources),
+            Watching(resources),
             Reminding(resources),
             Forgetting(resources),
             Importing(resources),
