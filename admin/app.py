@@ -29,6 +29,7 @@ from admin.groups import routes as groups
 from admin.groups.closing import Closing
 from admin.groups.progress import Watching
 from admin.members import routes as members
+from admin.memberships import routes as memberships
 from admin.notices import routes as notices
 from admin.orders import routes as orders
 from admin.orders import shopping
@@ -87,6 +88,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *catalog.ENDPOINTS,
     *categories.ENDPOINTS,
     *members.ENDPOINTS,
+    *memberships.ENDPOINTS,
     *sessions.ENDPOINTS,
     *sheets.ENDPOINTS,
     *campaigns.ENDPOINTS,

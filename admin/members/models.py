@@ -77,7 +77,9 @@ class PaidUntil(BaseModel):
 
 
 class Member(BaseModel):
-    """A member. `effective_level` is what counts now: the paid one's until its end, else `level`."""
+    """A member. `effective_level` is what counts now: the highest of `paid` and `bought` until they end, else
+    `level`. `bought` is what they bought in this shop; it comes and goes with their orders.
+    """
 
     shopper: str
     level: int
@@ -86,6 +88,7 @@ class Member(BaseModel):
     birthday: str | None
     first_paid_at: str | None
     paid: PaidUntil | None
+    bought: PaidUntil | None
     note: str | None
     revision: int
     created_at: str

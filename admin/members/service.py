@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Row, case
+from sqlalchemy import ColumnElement, Connection, Row, case, func
 
 from admin.inputs import check
 from admin.members.facts import effective_level
 from admin.members.models import Member, MemberChange, MemberFilter, MemberInput, MemberPage, PaidUntil
 from admin.members.tables import members
+from admin.memberships.holding import Held, bought_level, held
 from admin.records import Records
 from admin.resources import Resources
 from gateway.orders.database import now_ms, reading, writing
@@ -28,7 +29,7 @@ def create(resources: Resources, body: object, *, actor: str) -> Member:
     """
     given = check(MemberInput, body)
     with writing(resources.engine) as connection:
-        show = partial(_view, resources, now_ms(connection))
+        show = partial(_show, resources, connection, now_ms(connection))
         return _MEMBERS.create(connection, columns(given.model_dump()), show, actor=actor)
 
 
@@ -39,7 +40,7 @@ def read(resources: Resources, shopper: str) -> Member:
         NotFound: this shopper has no record.
     """
     with reading(resources.engine) as connection:
-        return _view(resources, now_ms(connection), _MEMBERS.find(connection, shopper))
+        return _show(resources, connection, now_ms(connection), _MEMBERS.find(connection, shopper))
 
 
 def page(resources: Resources, wanted: MemberFilter) -> MemberPage:
@@ -52,10 +53,11 @@ def page(resources: Resources, wanted: MemberFilter) -> MemberPage:
     with reading(resources.engine) as connection:
         now = now_ms(connection)
         if wanted.level is not None:
-            level = case((members.c.paid_until_ms > now, members.c.paid_level), else_=members.c.level)
-            statement = statement.where(level == wanted.level)
+            statement = statement.where(_level(now) == wanted.level)
         rows, following = _MEMBERS.page(connection, statement, wanted)
-    return MemberPage(items=[_view(resources, now, row) for row in rows], next=following)
+        bought = held(connection, [row.shopper for row in rows], now)
+    items = [_view(resources, now, row, bought.get(row.shopper, ())) for row in rows]
+    return MemberPage(items=items, next=following)
 
 
 def change(resources: Resources, shopper: str, body: object, *, actor: str, if_match: int | None = None) -> Member:
@@ -69,7 +71,7 @@ def change(resources: Resources, shopper: str, body: object, *, actor: str, if_m
     values = columns(given.model_dump(include=given.model_fields_set))
     with writing(resources.engine) as connection:
         row = _MEMBERS.lock(connection, shopper, if_match)
-        show = partial(_view, resources, now_ms(connection))
+        show = partial(_show, resources, connection, now_ms(connection))
         return _MEMBERS.change(connection, row, values, show, actor=actor)
 
 
@@ -81,7 +83,8 @@ def remove(resources: Resources, shopper: str, *, actor: str, if_match: int | No
     """
     with writing(resources.engine) as connection:
         row = _MEMBERS.lock(connection, shopper, if_match)
-        _MEMBERS.remove(connection, row, partial(_view, resources, now_ms(connection)), actor=actor)
+        show = partial(_show, resources, connection, now_ms(connection))
+        _MEMBERS.remove(connection, row, show, actor=actor)
 
 
 def columns(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,17 +99,31 @@ def columns(fields: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _view(resources: Resources, now_ms: int, row: Row[Any]) -> Member:
+def _level(now_ms: int) -> ColumnElement[int]:
+    """`facts.effective_level` where lists are paged."""
+    paid = case((members.c.paid_until_ms > now_ms, members.c.paid_level))
+    bought = bought_level(members.c.shopper, now_ms)
+    highest = case((func.coalesce(bought, 0) > func.coalesce(paid, 0), bought), else_=paid)
+    return func.coalesce(highest, members.c.level)
+
+
+def _show(resources: Resources, connection: Connection, now_ms: int, row: Row[Any]) -> Member:
+    return _view(resources, now_ms, row, held(connection, [row.shopper], now_ms).get(row.shopper, ()))
+
+
+def _view(resources: Resources, now_ms: int, row: Row[Any], bought: Sequence[Held]) -> Member:
+    best = next(iter(bought), None)
     return Member(
         shopper=row.shopper,
         level=row.level,
-        effective_level=effective_level(row, now_ms),
+        effective_level=effective_level(row, None if best is None else best.level, now_ms),
         since=resources.iso_or_none(row.since_ms),
         birthday=row.birthday,
         first_paid_at=resources.iso_or_none(row.first_paid_at_ms),
         paid=None
         if row.paid_level is None
         else PaidUntil(level=row.paid_level, until=resources.iso(row.paid_until_ms)),
+        bought=None if best is None else PaidUntil(level=best.level, until=resources.iso(best.until_ms)),
         note=row.note,
         revision=row.revision,
         created_at=resources.iso(row.created_at_ms),

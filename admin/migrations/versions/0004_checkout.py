@@ -47,6 +47,7 @@ def upgrade() -> None:
     )
     _lines()
     _groups_and_presales()
+    _memberships()
     _reservations()
     _refunds()
     _coupons()
@@ -207,7 +208,7 @@ def _lines() -> None:
 
 
 def _groups_and_presales() -> None:
-    """What orders of two flows have besides, and memberships that are bought."""
+    """What orders of two flows have besides."""
     op.create_table(
         "presale_orders",
         sa.Column("order_no", sa.String(length=32), nullable=False),
@@ -263,6 +264,10 @@ def _groups_and_presales() -> None:
         sqlite_where=sa.text("settled = 0"),
         postgresql_where=sa.text("settled = false"),
     )
+
+
+def _memberships() -> None:
+    """Memberships that are bought."""
     op.create_table(
         "membership_grants",
         sa.Column("order_no", sa.String(length=32), nullable=False),
