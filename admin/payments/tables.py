@@ -51,12 +51,14 @@ refunds = Table(
     metadata,
     Column("id", String(40), primary_key=True),
     Column("order_no", String(32), nullable=False, index=True),
-    Column("payment", String(40), ForeignKey("payments.id"), nullable=False),
+    # The latest of the payments it goes back through; none where nothing was to be paid.
+    Column("payment", String(40), ForeignKey("payments.id")),
     Column("units", JSON, nullable=False),
     Column("amount", BigInteger, nullable=False),
     # requested (an operator must agree), sending, settled or rejected.
     Column("state", String(16), nullable=False, index=True),
-    # asked, late_payment (the order was over) or double_payment (another payment had paid it).
+    # asked, group_failed, balance_missed, terminated; late_payment (the order was over), double_payment (another
+    # payment had paid it).
     Column("reason", String(40), nullable=False),
     # The units go back on sale.
     Column("restock", Boolean, nullable=False),
@@ -64,8 +66,8 @@ refunds = Table(
     Column("decided_by", String(100)),
     Column("requested_at_ms", BigInteger, nullable=False),
     Column("settled_at_ms", BigInteger),
-    # Gifts that the kept units no longer earn and that did not come back, and what was held back for them:
-    # [{"line", "sku", "quantity", "value"}].
+    # Gifts that the kept units no longer earn and that did not come back: [{"line", "sku", "quantity", "value"}];
+    # and what the units cost less the amount, negative when less is held back than before.
     Column("gifts_kept", JSON(none_as_null=True)),
     Column("held_back", BigInteger, nullable=False, server_default="0"),
     CheckConstraint("amount >= 0", name="amount"),

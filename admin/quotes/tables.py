@@ -6,6 +6,7 @@ from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, 
 
 from gateway.orders.tables import metadata
 
+_ORDERED = text("order_no IS NOT NULL")
 _NOT_ORDERED = text("order_no IS NULL")
 _NOBODYS = text("shopper IS NULL AND order_no IS NULL")
 
@@ -25,6 +26,8 @@ quotes = Table(
     Column("terms", String(64)),
     # The order that was made of it, if any; such a quote is kept.
     Column("order_no", String(32)),
+    # What an order was made of.
+    Index("ix_quotes_order", "order_no", sqlite_where=_ORDERED, postgresql_where=_ORDERED),
     # Those that may be deleted; and of these the first to go when there are too many.
     Index("ix_quotes_created", "created_at_ms", sqlite_where=_NOT_ORDERED, postgresql_where=_NOT_ORDERED),
     Index("ix_quotes_nobodys", "created_at_ms", sqlite_where=_NOBODYS, postgresql_where=_NOBODYS),

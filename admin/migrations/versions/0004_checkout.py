@@ -56,9 +56,17 @@ def upgrade() -> None:
 
 
 def _quotes() -> None:
-    """Quotes that are ordered are kept: the indexes for deleting leave them out."""
+    """Quotes that are ordered are kept and found: the indexes for deleting leave them out."""
     op.add_column("quotes", sa.Column("terms", sa.String(length=64), nullable=True))
     op.add_column("quotes", sa.Column("order_no", sa.String(length=32), nullable=True))
+    op.create_index(
+        "ix_quotes_order",
+        "quotes",
+        ["order_no"],
+        unique=False,
+        sqlite_where=sa.text("order_no IS NOT NULL"),
+        postgresql_where=sa.text("order_no IS NOT NULL"),
+    )
     for name, which in (
         ("ix_quotes_created", "order_no IS NULL"),
         ("ix_quotes_nobodys", "shopper IS NULL AND order_no IS NULL"),
@@ -314,7 +322,13 @@ def _reservations() -> None:
 
 
 def _refunds() -> None:
-    """Refunds through more than one payment."""
+    """Refunds through more than one payment, or through none where nothing was to be paid."""
+    if op.get_bind().dialect.name == "sqlite":
+        _refunds_anew()
+    else:
+        op.alter_column("refunds", "payment", existing_type=sa.String(length=40), nullable=True)
+        for column in _more_of_refunds():
+            op.add_column("refunds", column)
     op.create_table(
         "refund_transfers",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -330,8 +344,6 @@ def _refunds() -> None:
     op.create_index(op.f("ix_refund_transfers_payment"), "refund_transfers", ["payment"], unique=False)
     op.create_index(op.f("ix_refund_transfers_refund"), "refund_transfers", ["refund"], unique=False)
     op.add_column("payments", sa.Column("purpose", sa.String(length=8), server_default="full", nullable=False))
-    op.add_column("refunds", sa.Column("gifts_kept", sa.JSON(none_as_null=True), nullable=True))
-    op.add_column("refunds", sa.Column("held_back", sa.BigInteger(), server_default="0", nullable=False))
     # Those that are under way or done went through one payment, under their own id.
     op.execute(
         sa.text(
@@ -340,6 +352,42 @@ def _refunds() -> None:
             " WHERE state IN ('sending', 'settled') AND amount > 0"
         )
     )
+
+
+def _more_of_refunds() -> list[sa.Column[Any]]:
+    return [
+        sa.Column("gifts_kept", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("held_back", sa.BigInteger(), server_default="0", nullable=False),
+    ]
+
+
+def _refunds_anew() -> None:
+    """SQLite changes no column in place: the rows move to a new table, to which no other refers yet."""
+    op.create_table(
+        "refunds_anew",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("order_no", sa.String(length=32), nullable=False),
+        sa.Column("payment", sa.String(length=40), nullable=True),
+        sa.Column("units", sa.JSON(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("reason", sa.String(length=40), nullable=False),
+        sa.Column("restock", sa.Boolean(), nullable=False),
+        sa.Column("requested_by", sa.String(length=100), nullable=False),
+        sa.Column("decided_by", sa.String(length=100), nullable=True),
+        sa.Column("requested_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("settled_at_ms", sa.BigInteger(), nullable=True),
+        *_more_of_refunds(),
+        sa.CheckConstraint("amount >= 0", name=op.f("ck_refunds_amount")),
+        sa.ForeignKeyConstraint(["payment"], ["payments.id"], name=op.f("fk_refunds_payment")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_refunds")),
+    )
+    columns = ", ".join(each["name"] for each in sa.inspect(op.get_bind()).get_columns("refunds"))
+    op.execute(sa.text(f"INSERT INTO refunds_anew ({columns}) SELECT {columns} FROM refunds"))  # noqa: S608 - own names
+    op.drop_table("refunds")
+    op.rename_table("refunds_anew", "refunds")
+    op.create_index(op.f("ix_refunds_order_no"), "refunds", ["order_no"], unique=False)
+    op.create_index(op.f("ix_refunds_state"), "refunds", ["state"], unique=False)
 
 
 def _others() -> None:
