@@ -23,6 +23,9 @@ DEPOSITED = ("deposit_paid", "balance_due")
 
 def _due(resources: Resources, connection: Connection, order: Row[Any], now_ms: int) -> Due:
     terms = terms_of(connection, order.order_no)
+    if now_ms >= terms.balance_ends_at_ms and order.status in {*DEPOSITED, "expired"}:
+        ended_at = resources.iso(terms.balance_ends_at_ms)
+        raise Conflict(f"the time to pay the balance ended at {ended_at}", code="order_expired", state=order.status)
     if order.status not in DEPOSITED:
         return first_due(resources, order, now_ms, terms.deposit, "deposit")
     if now_ms < terms.balance_starts_at_ms:
@@ -33,9 +36,6 @@ def _due(resources: Resources, connection: Connection, order: Row[Any], now_ms: 
             state=order.status,
             balance_starts_at=starts_at,
         )
-    if now_ms >= terms.balance_ends_at_ms:
-        ended_at = resources.iso(terms.balance_ends_at_ms)
-        raise Conflict(f"the time to pay the balance ended at {ended_at}", code="order_expired", state=order.status)
     return Due(order.total - terms.deposit, "balance", terms.balance_ends_at_ms)
 
 
