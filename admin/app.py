@@ -36,6 +36,8 @@ from admin.orders import shopping
 from admin.payments import routes as payments
 from admin.payments.follow_up import FollowUp
 from admin.payments.refund_all import RefundAll
+from admin.presales import routes as presales
+from admin.presales.balances import Balances
 from admin.quotes import routes as quotes
 from admin.quotes.desk import Desk
 from admin.quotes.forgetting import Forgetting
@@ -97,6 +99,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *orders.ENDPOINTS,
     *shopping.ENDPOINTS,
     *payments.ENDPOINTS,
+    *presales.ENDPOINTS,
     *groups.ENDPOINTS,
     *receipts.ENDPOINTS,
     *reminders.ENDPOINTS,
@@ -128,6 +131,7 @@ def create_app(settings: Settings) -> Starlette:
             Fence(resources),
             FollowUp(resources),
             RefundAll(resources),
+            Balances(resources),
             Closing(resources),
             Watching(resources),
             Reminding(resources),
