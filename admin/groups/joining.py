@@ -11,7 +11,7 @@ from admin.catalog import service as catalog
 from admin.errors import Conflict
 from admin.groups import views
 from admin.groups.models import Seat
-from admin.groups.opening import FLOW, over_limit, seat_claims
+from admin.groups.opening import FLOW, exhausted, seat_claims
 from admin.members.facts import facts_of
 from admin.orders import placing
 from admin.orders.placing import NewLine, NewOrder
@@ -46,10 +46,10 @@ def join(resources: Resources, group: str, given: Seat, shopper: tokens.Shopper,
                     f"you are in this group with order {sitting}", code="already_in_group", order_no=sitting
                 )
             if given.quantity > row.limit_per_shopper:
-                raise over_limit()
+                raise exhausted("limit_per_shopper", language)
             return placing.place(connection, _order(resources, connection, row, campaign, given, who), now)
     except Short as short:
-        raise _refusal(short.claim, group) from short
+        raise _refusal(short.claim, group, language) from short
 
 
 def _admitted(resources: Resources, group: str, given: Seat, shopper: tokens.Shopper, language: str) -> Campaign:
@@ -67,7 +67,7 @@ def _admitted(resources: Resources, group: str, given: Seat, shopper: tokens.Sho
         row = views.find(connection, group)
         facts = facts_of(connection, shopper, now, resources.zone)
     _require_open(resources, row, now)
-    if row.reserved + row.committed >= row.size and row.reserved + row.committed > 0:
+    if row.reserved + row.committed >= row.size:
         raise _no_seat(group)
     campaign = book.index.get(row.campaign)
     if campaign is None or campaign.broken is not None:
@@ -146,13 +146,13 @@ def _limits(campaign: Campaign, off: int) -> Iterator[Claim]:
         yield Claim("budget", campaign.code, off, limits.budget)
 
 
-def _refusal(claim: Claim, group: str) -> Conflict:
+def _refusal(claim: Claim, group: str, language: str) -> Conflict:
     match claim.kind:
         case "seat" | "group_shopper":
             return _no_seat(group)
         case "campaign_shopper":
-            return over_limit()
+            return exhausted("limit_per_shopper", language)
         case "stock":
             return Conflict(f"too little is left of {claim.subject}", code="not_available")
         case _:
-            return Conflict("the group buy has no order left to give", code="exhausted")
+            return exhausted("used_up", language)

@@ -15,6 +15,8 @@ from admin.groups.tables import groups
 from admin.orders.placing import NewOrder
 from admin.promotions.campaign import Campaign
 from admin.promotions.cart import Cart
+from admin.promotions.choosing import Judge
+from admin.promotions.reasons import reason
 from admin.promotions.types import group_buy
 from admin.quotes.quoting import Asked, Made
 from admin.reservations.ledger import Claim
@@ -49,7 +51,7 @@ def open_group(resources: Resources, given: NewGroup, shopper: tokens.Shopper, l
     asked = Asked(cart=Cart.model_validate(request), request=request, language=language, shopper=shopper, owner=who)
 
     def build(connection: Connection, made: Made) -> NewOrder:
-        campaign = _campaign(made, given)
+        campaign = _campaign(asked.cart, made, given)
         now = now_ms(connection)
         group = _terms(connection, made, campaign, who, now)
         connection.execute(insert(groups).values(group))
@@ -73,16 +75,17 @@ def open_group(resources: Resources, given: NewGroup, shopper: tokens.Shopper, l
         return ordering.order_now(resources, asked, build)
     except Conflict as error:
         if error.members.get("of") == "campaign_shopper":
-            raise over_limit() from error
+            raise exhausted("limit_per_shopper", language) from error
         raise
 
 
-def over_limit() -> Conflict:
-    """The refusal of units above what one shopper may buy in the group buy."""
-    return Conflict("more units than one shopper may buy in this group buy", code="limit_per_shopper")
+def exhausted(code: str, language: str) -> Conflict:
+    """The refusal when a limit of the group buy leaves too little; `code` is that of a reason."""
+    why = reason(code, language)
+    return Conflict(f"too little of this group buy is left for you: {why}", code="exhausted", reason=why)
 
 
-def _campaign(made: Made, given: NewGroup) -> Campaign:
+def _campaign(cart: Cart, made: Made, given: NewGroup) -> Campaign:
     """The campaign that the line has joined.
 
     Raises:
@@ -90,18 +93,26 @@ def _campaign(made: Made, given: NewGroup) -> Campaign:
     """
     line = made.result["lines"][0]
     campaign = made.world.index.get(given.campaign)
-    if campaign is None or campaign.type_name != group_buy.PROMOTION.name:
+    if (
+        campaign is None
+        or campaign.draft
+        or campaign.broken is not None
+        or campaign.type_name != group_buy.PROMOTION.name
+    ):
         raise NotFound(f"there is no group buy {given.campaign}")
     if line["campaign"] == campaign.code:
         return campaign
-    told = next((each for each in line["choices"] if each["campaign"] == given.campaign), None)
-    reason = "it cannot be joined" if told is None else told["reason"]
-    if told is None or told["state"] == "error" or reason.startswith("unknown_campaign"):
-        raise NotFound(f"there is no group buy {given.campaign}")
+    closed = Judge(made.world, cart, alone=True).closed(campaign)
+    if closed is not None:
+        # Quotes do not tell of campaigns that are over or for others; who has the link of one is told.
+        state, why = closed.state, reason(closed.reason, made.world.language)
+    else:
+        told = next(each for each in line["choices"] if each["campaign"] == given.campaign)
+        state, why = told["state"], told["reason"]
     raise Conflict(
-        f"no group of {given.campaign} can be opened for {given.sku}: {reason}",
-        code=told["state"],
-        reason=reason,
+        f"no group of {given.campaign} can be opened for {given.sku}: {why}",
+        code=state,
+        reason=why,
         quote=made.result,
     )
 
