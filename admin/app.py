@@ -44,6 +44,7 @@ from admin.quotes.forgetting import Forgetting
 from admin.receipts import routes as receipts
 from admin.reminders import routes as reminders
 from admin.reminders.reminding import Reminding
+from admin.reports import routes as reports
 from admin.resources import Resources
 from admin.rounds import Rounds
 from admin.routing import Call, Endpoint, routes
@@ -94,6 +95,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *sessions.ENDPOINTS,
     *sheets.ENDPOINTS,
     *campaigns.ENDPOINTS,
+    *reports.ENDPOINTS,
     *gate.ENDPOINTS,
     *coupons.ENDPOINTS,
     *orders.ENDPOINTS,

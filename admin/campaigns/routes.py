@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
-from starlette.responses import Response
-
-from admin.campaigns import editing, lists, report, service, stock
+from admin.campaigns import editing, lists, service, stock
 from admin.campaigns.models import (
     Campaign,
     CampaignFilter,
@@ -16,7 +13,6 @@ from admin.campaigns.models import (
     StockReply,
     TerminateInput,
 )
-from admin.campaigns.report import Report, ReportFormat
 from admin.inputs import Nothing
 from admin.promotions import registry
 from admin.routing import Body, Call, Endpoint
@@ -112,14 +108,6 @@ def _remove_item(call: Call) -> Campaign:
 
 def _stock(call: Call) -> StockReply:
     return stock.change_stock(call.resources, call.path["code"], call.path["sku"], call.body, actor=call.actor)
-
-
-def _report(call: Call) -> BaseModel | Response:
-    made = report.make(call.resources, call.path["code"])
-    if call.query(ReportFormat).format == "csv":
-        headers = {"Content-Disposition": f'attachment; filename="{made.code}.csv"'}
-        return Response(report.as_csv(made), 200, headers, "text/csv")
-    return made
 
 
 def _action(name: str, summary: str, run: object, body: Body) -> Endpoint:
@@ -222,16 +210,5 @@ ENDPOINTS = (
         StockReply,
         body=Body((StockInput,), {"top up": {"delta": 50, "operation_id": "2026-11-21/top-up/1"}}),
         problems=(404, 409),
-    ),
-    Endpoint(
-        "GET",
-        f"{_ONE}/report",
-        "read_report",
-        "How a campaign sells",
-        _report,
-        Report,
-        query=ReportFormat,
-        problems=(404,),
-        other_types=("text/csv",),
     ),
 )

@@ -11,10 +11,11 @@ from campaigning import HOUR_MS, example, goods, noted
 from sidecar import ACTOR, Api, Shop, fields_of
 from sqlalchemy import func, select, update
 
-from admin.campaigns import editing, report, service, stock
+from admin.campaigns import editing, service, stock
 from admin.errors import Conflict, Invalid
 from admin.promotions import registry
 from admin.promotions.model import PromotionType
+from admin.reports import campaign as campaign_report
 from admin.resources import Resources
 from gateway.orders.database import reading, writing
 from gateway.orders.tables import offers, orders
@@ -31,7 +32,7 @@ def test_all_but_seckill_need_no_redis_no_offer_and_no_stock(
             continue
         made = service.create(broken_redis, body, actor=ACTOR)
         assert (made.state, made.error) == ("running", None)
-        assert report.make(broken_redis, made.code).total.orders == 0
+        assert campaign_report.make(broken_redis, made.code).total.orders == 0
         if body.get("items"):
             assert [item.sku for item in made.items] == [item["sku"] for item in body["items"]]
             for shown, sent in zip(made.items, body["items"], strict=True):

@@ -18,7 +18,6 @@ from sidecar import ACTOR, Shop, click
 from sqlalchemy import insert, select, update
 
 from admin.audit import service as audit
-from admin.campaigns import report
 from admin.campaigns import service as campaigns
 from admin.members import service as members
 from admin.payments.tables import payments, refunds
@@ -26,6 +25,7 @@ from admin.privacy import erasing, traces
 from admin.privacy.erasing import CannotErase, Erased, erase
 from admin.quotes.tables import quotes
 from admin.reminders import sending, service
+from admin.reports import campaign as campaign_report
 from admin.resources import Resources
 from admin.tables import metadata
 from gateway import keys, store
@@ -149,7 +149,7 @@ def compared(shop: Shop) -> list[str]:
 
 
 def figures_of(shop: Shop, code: str) -> dict[str, Any]:
-    return report.make(shop.resources, code).model_dump(exclude={"generated_at"})
+    return campaign_report.make(shop.resources, code).model_dump(exclude={"generated_at"})
 
 
 def test_nothing_leads_to_them_and_all_figures_stay(shop: Shop) -> None:

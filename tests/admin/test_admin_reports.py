@@ -10,9 +10,9 @@ import orjson
 from buying import ANN, BOB, Shopper, begin, bring, expire, money, row, win
 from sidecar import Api, Shop, fields_of
 
-from admin.campaigns import report
 from admin.payments import booking
 from admin.payments.providers.interface import Standing
+from admin.reports import campaign as campaign_report
 from admin.resources import Resources
 from gateway import keys
 from gateway.orders import releases
@@ -57,7 +57,7 @@ def test_a_report_adds_up(api: Api, shop: Shop) -> None:
     sku = shop.product(price=12900)
     campaign = shop.campaign(items=[{"sku": sku, "stock": 100}, {"sku": shop.product(), "stock": 5}])
     offer = campaign.items[0].offer
-    regular = shop.order(shop.campaign().items[0].offer, shopper="regular", status="paid", created_at_ms=1)
+    regular = shop.order(shop.campaign().items[0].offer, shopper="regular", status="paid", created_at_ms=1, paid_at_ms=1)
     shop.sell(offer, 4)
     shop.order(offer, shopper="new", status="paid", won_at_ms=1_795_233_600_000)
     shop.order(offer, shopper="regular", won_at_ms=1_795_233_660_000)
@@ -90,7 +90,7 @@ def test_units_that_came_back_are_counted_once(api: Api, shop: Shop, broken_redi
     expire(shop, expired)
     releases.apply_waiting(shop.resources.engine, shop.resources.redis, lease_ms=1)
     for resources in (shop.resources, broken_redis):
-        total = report.make(resources, campaign.code).total
+        total = campaign_report.make(resources, campaign.code).total
         # A unit that was paid back and is not sold again is still with its ticket.
         assert (total.stock, total.left, total.held, total.paid) == (100, 99, 1, 0)
         assert (total.sold, total.expired) == (3, 1)
@@ -118,7 +118,7 @@ def test_refunds_are_what_went_back(api: Api, shop: Shop) -> None:
 def test_without_redis_the_ledger_speaks(shop: Shop, broken_redis: Resources) -> None:
     campaign = shop.campaign()
     shop.order(campaign.items[0].offer, quantity=3)
-    made = report.make(broken_redis, campaign.code)
+    made = campaign_report.make(broken_redis, campaign.code)
     assert (made.live, made.total.held, made.total.left) == (False, 3, 97)
 
 

@@ -1,0 +1,142 @@
+"""Reports as operators see them. Money is minor units, net of what was paid back."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from admin.campaigns.states import State
+from admin.inputs import Query
+
+
+class ReportFormat(Query):
+    """How the report is wanted."""
+
+    format: Literal["json", "csv"] = "json"
+
+
+class Figures(BaseModel):
+    """Figures of one product, or of all together.
+
+    Orders: `orders` were made, `orders_paid` of these paid, whatever became of them later, `orders_unpaid` ended
+    unpaid. `units` were ordered, gifts and add-ons apart: those are `add_ons_sold` and `gifts_given`.
+    Money, of orders that are paid or may still be: `gmv` is what they cost, less what was paid back of them;
+    `given_away` is `discounts` of the campaign, `add_ons` below base price, and base prices of `gifts`; `coupons`
+    came off besides. `refunded` went back for units of whatever orders.
+    """
+
+    sku: str | None = Field(description="null in the total")
+    orders: int
+    orders_paid: int
+    orders_unpaid: int
+    units: int
+    add_ons_sold: int
+    gifts_given: int
+    gmv: int
+    refunded: int
+    given_away: int
+    discounts: int
+    add_ons: int
+    gifts: int
+    coupons: int
+    new_customers: int
+    first_sale_at: str | None
+    last_sale_at: str | None
+
+
+class OfferFigures(Figures):
+    """Figures of one offer of a seckill, or of all together.
+
+    Units: `sold` ever, `left` to sell, `held` by shoppers now (or refunded and not to be sold again), `paid` of
+    those held, `expired` given back unpaid.
+    """
+
+    offer: str | None
+    stock: int
+    sold: int
+    left: int
+    held: int
+    paid: int
+    expired: int
+    clicks: dict[str, int]
+
+
+class Refunds(BaseModel):
+    """Money that went back for the campaign's units; what came too late and never paid for one is not in it."""
+
+    count: int
+    amount: int
+
+
+class PresaleFigures(BaseModel):
+    """Orders of a pre-sale by their parts, and the money of these that stays when a balance was never paid."""
+
+    deposits_paid: int
+    deposits_amount: int
+    balances_paid: int
+    balances_amount: int
+    balances_open: int = Field(description="deposit paid, balance to come")
+    balances_missed: int
+    forfeited: int
+
+
+class GroupFigures(BaseModel):
+    """Groups by what became of them, and their seats that are paid for or given away."""
+
+    opened: int
+    open: int
+    full: int
+    failed: int
+    closed: int = Field(description="everybody left")
+    seats_paid: int
+    virtual_seats: int
+
+
+class Report(BaseModel):
+    """How a campaign sells. `live` is false when Redis could not be asked and only the ledger speaks."""
+
+    code: str
+    type: str
+    name: str | None
+    state: State
+    currency: str
+    generated_at: str
+    live: bool
+    total: OfferFigures | Figures
+    items: list[OfferFigures | Figures] = Field(description="by product: listed ones, and all that was sold")
+    offers: list[OfferFigures] = Field(description="of a seckill, whose items are its offers")
+    refunds: Refunds
+    limits_left: dict[str, int] | None
+    budget_left: int | None
+    presale: PresaleFigures | None
+    group_buy: GroupFigures | None
+
+
+class CouponReport(BaseModel):
+    """What came of a coupon.
+
+    `claims` shoppers hold it. `uses_reserved` are by orders that are still to be paid, `uses` by paid ones,
+    `uses_left` of its total. `codes_used` of the `codes` that were made. Money, of orders that are paid or may
+    still be: `discount` is what it took off them, `gmv` what they cost, less what was paid back.
+    """
+
+    code: str
+    name: str | None
+    currency: str
+    generated_at: str
+    claims: int
+    codes: int
+    codes_used: int
+    uses_reserved: int
+    uses: int
+    uses_left: int | None
+    orders: int
+    orders_paid: int
+    orders_unpaid: int
+    discount: int
+    gmv: int
+    refunded: int
+    new_customers: int
+    first_use_at: str | None
+    last_use_at: str | None

@@ -1,0 +1,54 @@
+"""Reports over HTTP."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from admin.reports import campaign, coupon, sheet
+from admin.reports.models import CouponReport, Report, ReportFormat
+from admin.routing import Call, Endpoint
+
+
+def _campaign(call: Call) -> BaseModel | Response:
+    made = campaign.make(call.resources, call.path["code"])
+    return _sent(sheet.of_campaign(made), made.code) if _wants_csv(call) else made
+
+
+def _coupon(call: Call) -> BaseModel | Response:
+    made = coupon.make(call.resources, call.path["code"])
+    return _sent(sheet.of_coupon(made), made.code) if _wants_csv(call) else made
+
+
+def _wants_csv(call: Call) -> bool:
+    return call.query(ReportFormat).format == "csv"
+
+
+def _sent(text: str, name: str) -> Response:
+    return Response(text, 200, {"Content-Disposition": f'attachment; filename="{name}.csv"'}, "text/csv")
+
+
+ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/admin/api/campaigns/{code}/report",
+        "read_report",
+        "How a campaign sells",
+        _campaign,
+        Report,
+        query=ReportFormat,
+        problems=(404,),
+        other_types=("text/csv",),
+    ),
+    Endpoint(
+        "GET",
+        "/admin/api/coupons/{code}/report",
+        "read_coupon_report",
+        "What came of a coupon",
+        _coupon,
+        CouponReport,
+        query=ReportFormat,
+        problems=(404,),
+        other_types=("text/csv",),
+    ),
+)
