@@ -101,3 +101,18 @@ def as_of(connection: Connection, kind: Kind, number: int | None = None) -> Sequ
     newest = inner.group_by(changes.c.subject).subquery()
     matches = and_(changes.c.number == newest.c.number, changes.c.body.is_not(None))
     return connection.execute(select(changes).join(newest, matches).order_by(changes.c.number)).all()
+
+
+def as_of_some(
+    connection: Connection, kind: Kind, subjects: Sequence[str], number: int
+) -> dict[str, Mapping[str, Any]]:
+    """What some subjects were when a change had just been made; those that there were not are left out."""
+    wanted = changes.c.kind == kind, changes.c.subject.in_(subjects), changes.c.number <= number
+    newest = (
+        select(changes.c.subject, func.max(changes.c.number).label("number"))
+        .where(*wanted)
+        .group_by(changes.c.subject)
+        .subquery()
+    )
+    rows = connection.execute(select(changes).join(newest, changes.c.number == newest.c.number))
+    return {row.subject: row.body for row in rows if row.body is not None}

@@ -7,18 +7,18 @@ Locks are taken in one order everywhere: the group, the order, its payments, wha
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from admin.flows.interface import Arrived, Due
 from admin.flows.registry import flow_of
 from admin.orders import views
 from admin.payments import refunding
+from admin.payments.amounts import Owed
 from admin.payments.providers import interface
 from admin.payments.providers.interface import Provider, Standing
-from admin.payments.tables import SENT_BACK, payments, refunds
+from admin.payments.tables import payments
 from admin.resources import Resources
 from gateway.orders.database import now_ms, writing
 
@@ -84,10 +84,17 @@ def enter(resources: Resources, connection: Connection, payment: Row[Any], stand
         return None
     if flow_of(order).take(resources, connection, order, Arrived(payment.purpose, payment.id, now)):
         return None
-    others = [each for each in that_paid(connection, order.order_no) if each.id != payment.id]
+    others = [each for each in refunding.that_paid(connection, order.order_no) if each.id != payment.id]
     reason = "double_payment" if any(each.purpose == payment.purpose for each in others) else "late_payment"
     return refunding.write_down(
-        connection, payment, [], payment.amount, state="sending", reason=reason, by="payment", at_ms=now
+        connection,
+        order.order_no,
+        Owed((), payment.amount),
+        state="sending",
+        reason=reason,
+        by="payment",
+        at_ms=now,
+        through=payment.id,
     )
 
 
@@ -96,13 +103,3 @@ def _turn(connection: Connection, payment: Row[Any], before: tuple[str, ...], **
         update(payments).where(payments.c.id == payment.id, payments.c.state.in_(before)).values(**values)
     )
     return bool(changed.rowcount)
-
-
-def that_paid(connection: Connection, order_no: str) -> Sequence[Row[Any]]:
-    """The payments that an order was paid with, the latest first."""
-    sent_back = exists().where(refunds.c.payment == payments.c.id, refunds.c.reason.in_(SENT_BACK))
-    return connection.execute(
-        select(payments)
-        .where(payments.c.order_no == order_no, payments.c.state == "settled", ~sent_back)
-        .order_by(payments.c.settled_at_ms.desc(), payments.c.id)
-    ).all()

@@ -6,43 +6,28 @@ A refund pays back what its units cost, never computed anew. One is under way pe
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
 from sqlalchemy import Connection, Row, select, update
 
-from admin.errors import Conflict, FieldError, Invalid
-from admin.inputs import UNSET, Input, refuse
+from admin.errors import Conflict, Invalid
+from admin.groups import seats
 from admin.orders.ownership import wrong_state
-from admin.payments import booking, refunding
+from admin.payments import contents, earned, refunding
+from admin.payments.amounts import Owed, owed
+from admin.payments.choosing import RefundInput, chosen
 from admin.payments.tables import refunds
+from admin.presales.tables import presale_orders
+from admin.reservations import ledger
 from gateway.orders import states
 from gateway.orders.database import now_ms
-from gateway.orders.tables import order_units
 
-FROM = ("paid", "shipped", "completed")
+WHOLE = ("deposit_paid", "balance_due", "awaiting_group")
+"""States of orders that are paid back whole or not at all."""
+FROM = ("paid", "shipped", "completed", *WHOLE)
 """States that money goes back from."""
-UNITS_MAX = 1000
 
-
-class RefundLine(Input):
-    """So many units of one line of the order, the lowest numbers first. A seckill order has one line."""
-
-    line: int = Field(ge=1, le=UNITS_MAX)
-    quantity: int = Field(ge=1, le=UNITS_MAX)
-
-
-class RefundInput(Input):
-    """What to pay back: units by number, or by line and quantity; without either, everything that is left."""
-
-    units: list[int] = Field(UNSET, min_length=1, max_length=UNITS_MAX)
-    lines: list[RefundLine] = Field(UNSET, min_length=1, max_length=UNITS_MAX)
-
-    @model_validator(mode="after")
-    def _one_way(self) -> RefundInput:
-        if self.units is not None and self.lines is not None:
-            raise refuse("ambiguous", "give units or lines, not both")
-        return self
+Reason = Literal["asked", "group_failed", "balance_missed", "terminated"]
 
 
 class RefundDecision(RefundInput):
@@ -61,8 +46,11 @@ def ask(connection: Connection, order: Row[Any], given: RefundInput) -> str | No
         Conflict: the order's state forbids it, or a unit is paid back already.
         Invalid: it has no such line or unit.
     """
-    at_once = order.status == "paid"
-    refund = _begin(connection, order, given, state="sending" if at_once else "requested", by="shopper")
+    at_once = decided_at_once(connection, order)
+    state = "sending" if at_once else "requested"
+    refund = _begin(
+        connection, order, work_out(connection, order, given), state=state, by="shopper", actor="shopper"
+    )
     return refund if at_once else None
 
 
@@ -74,13 +62,27 @@ def start(connection: Connection, order: Row[Any], given: RefundDecision, *, by:
         Invalid: it has no such line or unit, or other ones than the shopper asked for.
     """
     if order.status != "refunding":
-        return _begin(connection, order, given, state="sending", by=by, actor=actor, restock=given.restock)
+        what = work_out(connection, order, given)
+        return _begin(connection, order, what, state="sending", by=by, actor=actor, restock=given.restock)
     refund = _requested(connection, order)
-    if (given.units or given.lines) and _chosen(connection, order, given) != refund.units:
+    if not given.whole and chosen(contents.read(connection, order), given) != refund.units:
         field = "units" if given.units else "lines"
         raise Invalid.one(field, "not_as_asked", f"the shopper asked for the units {refund.units}: agree or reject")
+    refunding.divide(connection, refund.id, order.order_no, refund.amount)
     _decide(connection, refund, state="sending", restock=given.restock, decided_by=by)
     return str(refund.id)
+
+
+def pay_back(connection: Connection, order: Row[Any], *, reason: Reason, actor: str) -> str | None:
+    """The shop itself pays back everything that is left of an order that this transaction has locked.
+
+    Returns:
+        The refund to send after the commit; None when its money is on its way already, or it has none to give back.
+    """
+    if order.status not in FROM:
+        return None
+    what = work_out(connection, order, RefundInput.model_validate({}))
+    return _begin(connection, order, what, state="sending", by=actor, actor=actor, reason=reason)
 
 
 def reject(connection: Connection, order: Row[Any], *, by: str, actor: str) -> str:
@@ -104,6 +106,37 @@ def reject(connection: Connection, order: Row[Any], *, by: str, actor: str) -> s
     return str(refund.id)
 
 
+def decided_at_once(connection: Connection, order: Row[Any]) -> bool:
+    """Whether a shopper gets the money back without an operator."""
+    if order.status in {"deposit_paid", "balance_due"}:
+        terms = select(presale_orders.c.on_unpaid).where(presale_orders.c.order_no == order.order_no)
+        return bool(connection.execute(terms).scalar_one() == "refund")
+    return order.status in {"paid", "awaiting_group"}
+
+
+def work_out(connection: Connection, order: Row[Any], given: RefundInput) -> Owed:
+    """What a refund of some units would pay back.
+
+    Raises:
+        Conflict: the order's state forbids it, or a unit is paid back already.
+        Invalid: it has no such line or unit.
+    """
+    if order.status not in FROM:
+        raise wrong_state(order, "only what is paid, and not being paid back, can be paid back")
+    holds = contents.read(connection, order)
+    units = chosen(holds, given)
+    if order.status in WHOLE:
+        if units != holds.held():
+            raise Conflict(
+                f"the order is {order.status}: it is paid back whole, so leave units and lines out",
+                code="whole_only",
+                state=order.status,
+            )
+        return Owed(units, sum(each.amount for each in refunding.that_paid(connection, order.order_no)))
+    kept = earned.no_longer(connection, order.order_no, holds.without(units))
+    return owed(holds, units, kept, refunding.paid_back(connection, order.order_no))
+
+
 def _requested(connection: Connection, order: Row[Any]) -> Row[Any]:
     row = connection.execute(
         select(refunds).where(refunds.c.order_no == order.order_no, refunds.c.state == "requested")
@@ -122,30 +155,17 @@ def _decide(connection: Connection, refund: Row[Any], **values: Any) -> None:
 def _begin(
     connection: Connection,
     order: Row[Any],
-    given: RefundInput,
+    what: Owed,
     *,
     state: str,
     by: str,
-    actor: str = "shopper",
+    actor: str,
     restock: bool = False,
+    reason: Reason = "asked",
 ) -> str:
-    if order.status not in FROM:
-        raise wrong_state(order, "only what is paid, and not being paid back, can be paid back")
-    units = _chosen(connection, order, given)
-    paid = booking.that_paid(connection, order.order_no)
-    if not paid:
-        raise Conflict("the ledger has no payment of this order", code="no_payment", state=order.status)
     now = now_ms(connection)
     refund = refunding.write_down(
-        connection,
-        paid[0],
-        units,
-        order.price * len(units),
-        state=state,
-        reason="asked",
-        by=by,
-        at_ms=now,
-        restock=restock,
+        connection, order.order_no, what, state=state, reason=reason, by=by, at_ms=now, restock=restock
     )
     moved = states.move(
         connection,
@@ -154,52 +174,11 @@ def _begin(
         "refunding",
         actor=actor,
         at_ms=now,
-        detail={"refund": refund, "units": units},
+        detail={"refund": refund, "units": list(what.units)},
     )
     assert moved, f"order {order.order_no} is locked and was {order.status}"
+    if order.status == "awaiting_group":
+        # Somebody else may have the seat at once, wherever the money is.
+        ledger.release(connection, order.order_no, kinds=("seat", "group_shopper"))
+        seats.left(connection, order, now)
     return refund
-
-
-def _chosen(connection: Connection, order: Row[Any], given: RefundInput) -> list[int]:
-    """The units to pay back, in ascending order."""
-    rows = connection.execute(
-        select(order_units.c.unit, order_units.c.active)
-        .where(order_units.c.order_no == order.order_no)
-        .order_by(order_units.c.unit)
-    ).all()
-    held = [row.unit for row in rows if row.active]
-    if given.units is not None:
-        _check_units(given.units, {row.unit for row in rows})
-        gone = sorted(set(given.units) - set(held))
-        if gone:
-            raise Conflict(f"paid back already: {gone}", code="already_refunded", units=gone)
-        return sorted(given.units)
-    if given.lines is not None:
-        _check_lines(given.lines)
-        quantity = given.lines[0].quantity
-        if quantity > len(held):
-            raise Conflict(f"only {len(held)} units are left to pay back", code="too_many", left=len(held))
-        return held[:quantity]
-    return held
-
-
-def _check_units(wanted: list[int], there: set[int]) -> None:
-    problems = []
-    for position, unit in enumerate(wanted):
-        if unit not in there:
-            problems.append(FieldError(f"units.{position}", "no_such_unit", "the order never had this unit"))
-        elif unit in wanted[:position]:
-            problems.append(FieldError(f"units.{position}", "repeated", "given more than once"))
-    if problems:
-        raise Invalid(problems)
-
-
-def _check_lines(wanted: list[RefundLine]) -> None:
-    problems = []
-    for position, each in enumerate(wanted):
-        if each.line != 1:
-            problems.append(FieldError(f"lines.{position}.line", "no_such_line", "the order has one line"))
-        elif position:
-            problems.append(FieldError(f"lines.{position}.line", "repeated", "given more than once"))
-    if problems:
-        raise Invalid(problems)
