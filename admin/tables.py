@@ -8,7 +8,7 @@ from admin.carts.tables import carts
 from admin.catalog.tables import categories, products
 from admin.changes import change_counter, changes
 from admin.coupons.tables import coupon_batches, coupon_claims, coupon_codes, coupons
-from admin.events.tables import webhooks
+from admin.events.tables import event_counter, webhooks
 from admin.groups.tables import groups
 from admin.members.tables import members
 from admin.memberships.tables import membership_grants
@@ -35,6 +35,7 @@ __all__ = [
     "coupon_claims",
     "coupon_codes",
     "coupons",
+    "event_counter",
     "groups",
     "imports",
     "members",

@@ -1,10 +1,18 @@
-"""Where other systems want to be told of events, and how far each has been told."""
+"""How events are counted; where other systems want to be told of them, and how far each has been told."""
 
 from __future__ import annotations
 
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Integer, String, Table
 
 from gateway.orders.tables import metadata
+
+event_counter = Table(
+    "event_counter",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+)
+"""One row: the number of the last event that has one. Whoever gives out numbers holds it."""
 
 webhooks = Table(
     "webhooks",

@@ -422,6 +422,13 @@ def _others() -> None:
         postgresql_where=sa.text("number IS NULL"),
     )
     op.create_table(
+        "event_counter",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_event_counter")),
+    )
+    op.execute(sa.text("INSERT INTO event_counter (id, number) VALUES (1, 0)"))
+    op.create_table(
         "webhooks",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("url", sa.String(length=2000), nullable=False),
