@@ -322,7 +322,7 @@ def test_a_quote_that_cannot_be_stored_is_not_given(api: Api, recorded: Recorded
         ask(api, one("a"), 503 if rename.endswith("gone") else 200)
 
 
-def test_old_quotes_go_and_of_too_many_guests_first(recorded: RecordedShop) -> None:
+def test_old_quotes_go_and_of_too_many_guests_first_but_none_that_was_ordered(recorded: RecordedShop) -> None:
     now = recorded.now_ms()
     keep_ms = recorded.resources.settings.quote_keep_s * 1000
     kept = {
@@ -332,6 +332,9 @@ def test_old_quotes_go_and_of_too_many_guests_first(recorded: RecordedShop) -> N
         "guest-1": (None, now - 8000),
         "ann-2": ("ann", now - 7000),
         "guest-2": (None, now - 6000),
+        # The shopper of the second was erased.
+        "ordered-old": ("ann", now - 2 * keep_ms),
+        "ordered-nobodys": (None, now - 9999),
     }
     with writing(recorded.resources.engine) as connection:
         connection.execute(
@@ -345,6 +348,7 @@ def test_old_quotes_go_and_of_too_many_guests_first(recorded: RecordedShop) -> N
                     "created_at_ms": created_ms,
                     "valid_until_ms": created_ms,
                     "snapshot": b"",
+                    "order_no": token if token.startswith("ordered") else None,
                 }
                 for token, (shopper, created_ms) in kept.items()
             ],
@@ -355,9 +359,12 @@ def test_old_quotes_go_and_of_too_many_guests_first(recorded: RecordedShop) -> N
         while forgetting.forget(recorded.resources.engine, settings):
             pass
         with reading(recorded.resources.engine) as connection:
-            return set(connection.execute(select(quotes.c.token)).scalars())
+            found = set(connection.execute(select(quotes.c.token)).scalars())
+        assert found >= {"ordered-old", "ordered-nobodys"}
+        return found - {"ordered-old", "ordered-nobodys"}
 
     assert left(100) == {"ann-1", "guest-1", "ann-2", "guest-2"}
+    assert left(4) == {"ann-1", "guest-1", "ann-2", "guest-2"}
     assert left(3) == {"ann-1", "ann-2", "guest-2"}
     assert left(1) == {"ann-2"}
 
