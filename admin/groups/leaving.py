@@ -7,7 +7,7 @@ from admin.groups import views
 from admin.orders import cancelling
 from admin.orders import views as orders_views
 from admin.payments import refund_requests, refunding
-from admin.payments.refund_requests import RefundInput
+from admin.payments.choosing import RefundInput
 from admin.resources import Resources
 from gateway.orders.database import writing
 

@@ -66,18 +66,41 @@ class Shipment(Input):
     tracking_no: Annotated[str, Field(min_length=1, max_length=80), ONE_LINE]
 
 
+class LineCount(BaseModel):
+    """So many units of one line of an order."""
+
+    line: int
+    quantity: int
+
+
+class GiftKept(BaseModel):
+    """Pieces of a gift that are kept and no longer earned, and what they are worth at the base price then."""
+
+    line: int
+    sku: str
+    quantity: int
+    value: int
+
+
 class Refund(BaseModel):
     """Money on its way back, or back.
 
-    `requested` waits for an operator, `sending` for the provider. `reason` is `asked`, `late_payment` (the order
-    was over when the money came) or `double_payment` (another payment had paid it); those two concern no units.
+    `requested` waits for an operator, `sending` for the provider. `reason` is `asked`, what the shop did it for
+    (`group_failed`, `balance_missed`, `terminated`), `late_payment` (the order was over when the money came) or
+    `double_payment` (another payment had paid it); those two concern no units.
     """
 
     id: str
     units: list[int]
+    lines: list[LineCount] = Field(description="the same by line")
     amount: int
+    held_back: int = Field(
+        description="what the units cost less the amount: for gifts that the kept units no longer earn; negative "
+        "when less is held back than before"
+    )
+    gifts_kept: list[GiftKept] = Field(description="gifts that the kept units no longer earn")
     state: Literal["requested", "sending", "settled", "rejected"]
-    reason: Literal["asked", "late_payment", "double_payment"]
+    reason: Literal["asked", "group_failed", "balance_missed", "terminated", "late_payment", "double_payment"]
     restock: bool = Field(description="the units went back on sale")
     requested_at: str
     settled_at: str | None

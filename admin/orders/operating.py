@@ -121,7 +121,8 @@ def _locked(call: Call, connection: Connection) -> Row[Any]:
 
 def _about(connection: Connection, refund_id: str) -> dict[str, Any]:
     row = connection.execute(select(refunds).where(refunds.c.id == refund_id)).one()
-    return {"refund": row.id, "units": row.units, "amount": row.amount, "restock": row.restock, "state": row.state}
+    told = ("units", "amount", "held_back", "restock", "state")
+    return {"refund": row.id, **{name: getattr(row, name) for name in told}}
 
 
 def _note(call: Call, connection: Connection, before: Row[Any], action: str, about: Mapping[str, Any]) -> None:

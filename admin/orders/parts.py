@@ -10,12 +10,14 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Row, Select, select
 
-from admin.orders.models import Order, OrderLine, PresaleParts, Refund
+from admin.orders.models import LineCount, Order, OrderLine, PresaleParts, Refund
 from admin.orders.tables import order_lines
 from admin.payments.tables import SENT_BACK, payments, refunds
 from admin.presales.tables import presale_orders
 from admin.resources import Resources
 from gateway.orders.tables import OVER_STATES, SECKILL, offers, order_units
+
+NEVER_PAID = tuple(state for state in OVER_STATES if state != "refunded")
 
 
 @dataclass(slots=True)
@@ -131,7 +133,7 @@ def order(resources: Resources, row: Row[Any], parts: Parts) -> Order:
         address=row.address,
         carrier=row.carrier,
         tracking_no=row.tracking_no,
-        refunds=[_refund(resources, each) for each in back],
+        refunds=[_refund(resources, each, lines) for each in back],
     )
 
 
@@ -146,8 +148,8 @@ def _units(row: Row[Any], parts: Parts, back: Sequence[Row[Any]]) -> _Units:
     for each in back:
         if each.state == "settled":
             gone.update(dict.fromkeys(each.units, found.released if each.restock else found.refunded))
-    kept = found.refunded if row.status == "refunded" else found.released
-    kept = kept if row.status in OVER_STATES else found.held
+    # Of an order that was paid back, what is left are gifts that the shopper has kept.
+    kept = found.released if row.status in NEVER_PAID else found.held
     for line in parts.lines.get(row.order_no, ()):
         for number in range(line.first_unit, line.first_unit + line.quantity):
             gone.get(number, kept).append(number)
@@ -224,11 +226,19 @@ def _presale(resources: Resources, row: Row[Any], terms: Row[Any] | None) -> Pre
     )
 
 
-def _refund(resources: Resources, row: Row[Any]) -> Refund:
+def _refund(resources: Resources, row: Row[Any], lines: Sequence[OrderLine]) -> Refund:
+    units = set(row.units)
+    if len(lines) == 1:
+        counts = [(lines[0].line, len(units))]
+    else:
+        counts = [(each.line, len(units.intersection((*each.units, *each.units_refunded)))) for each in lines]
     return Refund(
         id=row.id,
         units=row.units,
+        lines=[LineCount(line=line, quantity=count) for line, count in counts if count],
         amount=row.amount,
+        held_back=row.held_back,
+        gifts_kept=row.gifts_kept or [],
         state=row.state,
         reason=row.reason,
         restock=row.restock,

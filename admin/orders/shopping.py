@@ -11,8 +11,8 @@ from admin.orders.models import Address, MyOrders, OrderInFull, OrderPage
 from admin.orders.ownership import RECEIPT_HEADER, own, wrong_state
 from admin.orders.releasing import back_on_sale
 from admin.payments import paying, refund_requests, refunding
+from admin.payments.choosing import RefundInput
 from admin.payments.paying import PayInput
-from admin.payments.refund_requests import RefundInput
 from admin.routing import Body, Call, Endpoint
 from gateway.orders.database import reading, writing
 from gateway.orders.tables import orders

@@ -1,19 +1,22 @@
 """Everybody who bought in a campaign is paid back, when it was terminated with `{"refund_all": true}`.
 
-The campaign's row says so until nothing is left to do, so a crash in between loses nothing: unpaid orders are
-cancelled, paid ones refunded, and whoever has won and is still on the way to the ledger is waited for.
+The campaign's row says so until nothing is left to do, so a crash in between loses nothing: groups that are open
+fail, unpaid orders are cancelled, paid ones refunded, deposits too, and whoever has won and is still on the way to
+the ledger is waited for. A cart is no order of one campaign: what it got there stays as it was sold.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 
 from admin.audit import service as audit
 from admin.campaigns.tables import campaign_items, campaigns
 from admin.errors import Conflict
+from admin.groups import closing
 from admin.orders import cancelling, views
 from admin.orders.releasing import back_on_sale
 from admin.payments import refund_requests, refunding
@@ -49,12 +52,20 @@ class RefundAll(Rounds):
             )
             marked = connection.execute(asked.order_by(campaigns.c.code)).all()
         for code, by in marked:
+            for group in self._groups(code):
+                if self.stopping:
+                    return
+                self._take(group, partial(closing.fail, self._resources, group))
             for order_no in self._open(code):
                 if self.stopping:
                     return
-                self._take(order_no, by)
+                self._take(order_no, partial(undo, self._resources, order_no, by))
                 self.progress()
             self._finish(code)
+
+    def _groups(self, code: str) -> list[str]:
+        with reading(self._resources.engine) as connection:
+            return closing.open_groups(connection, code)
 
     def _open(self, code: str) -> Iterator[str]:
         last = ""
@@ -72,16 +83,16 @@ class RefundAll(Rounds):
                 return
             last = piece[-1]
 
-    def _take(self, order_no: str, by: str) -> None:
-        """One order that nobody understands does not keep the others back; it is told of once."""
+    def _take(self, name: str, step: Callable[[], None]) -> None:
+        """One order or group that nobody understands does not keep the others back; it is told of once."""
         try:
-            undo(self._resources, order_no, by)
+            step()
         except EXPECTED:
             raise
         except Exception:
-            if order_no not in self._puzzling:
-                _log.exception("order %s cannot be paid back and waits for somebody to look at it", order_no)
-            self._puzzling.add(order_no)
+            if name not in self._puzzling:
+                _log.exception("%s cannot be paid back and waits for somebody to look at it", name)
+            self._puzzling.add(name)
 
     def _finish(self, code: str) -> None:
         """Settled items have no winner who is still on the way here."""
@@ -93,6 +104,8 @@ class RefundAll(Rounds):
             campaign_items.c.settled.is_(False),
         )
         with writing(self._resources.engine) as connection:
+            if closing.unsettled(connection, code):
+                return
             connection.execute(
                 update(campaigns)
                 .where(campaigns.c.code == code, ~open_orders, ~unsettled)
@@ -113,15 +126,18 @@ def undo(resources: Resources, order_no: str, by: str) -> None:
         before = views.find(connection, order_no, lock=True)
         if before.status == "pending":
             cancelling.cancel(connection, before, actor=actor)
-        else:
+        elif before.status == "refunding":
             try:
-                refund = refund_requests.start(
-                    connection, before, RefundDecision.model_validate({}), by=by, actor=actor
-                )
+                everything = RefundDecision.model_validate({})
+                refund = refund_requests.start(connection, before, everything, by=by, actor=actor)
             except Conflict as error:
                 if error.code == "wrong_state":
                     return
                 raise
+        else:
+            refund = refund_requests.pay_back(connection, before, reason="terminated", actor=actor, by=by)
+            if refund is None:
+                return
         after = views.find(connection, order_no)
         audit.record(
             connection,
@@ -139,8 +155,7 @@ def undo(resources: Resources, order_no: str, by: str) -> None:
 
 
 def _of(code: str) -> ColumnElement[bool]:
-    # By the offers, since orders are not indexed by their campaign.
-    return orders.c.offer.in_(select(offers.c.id).where(offers.c.campaign == code))
+    return orders.c.campaign == code
 
 
 def _undone() -> ColumnElement[bool]:

@@ -73,8 +73,17 @@ def start(connection: Connection, order: Row[Any], given: RefundDecision, *, by:
     return str(refund.id)
 
 
-def pay_back(connection: Connection, order: Row[Any], *, reason: Reason, actor: str) -> str | None:
+def pay_back(
+    connection: Connection, order: Row[Any], *, reason: Reason, actor: str, by: str | None = None
+) -> str | None:
     """The shop itself pays back everything that is left of an order that this transaction has locked.
+
+    Args:
+        connection: a writing transaction.
+        order: the order's row.
+        reason: why.
+        actor: who does it, for the order's history.
+        by: who is written down with the refund, by default the actor.
 
     Returns:
         The refund to send after the commit; None when its money is on its way already, or it has none to give back.
@@ -82,7 +91,7 @@ def pay_back(connection: Connection, order: Row[Any], *, reason: Reason, actor: 
     if order.status not in FROM:
         return None
     what = work_out(connection, order, RefundInput.model_validate({}))
-    return _begin(connection, order, what, state="sending", by=actor, actor=actor, reason=reason)
+    return _begin(connection, order, what, state="sending", by=by or actor, actor=actor, reason=reason)
 
 
 def reject(connection: Connection, order: Row[Any], *, by: str, actor: str) -> str:

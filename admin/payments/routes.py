@@ -1,10 +1,13 @@
-"""Callbacks of payment providers over HTTP."""
+"""Callbacks of payment providers, and looks at refunds before they are asked for, over HTTP."""
 
 from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from admin.payments import webhook
+from admin.orders.ownership import RECEIPT_HEADER
+from admin.payments import previewing, webhook
+from admin.payments.choosing import RefundInput
+from admin.payments.previewing import RefundPreview
 from admin.payments.providers.interface import Signed
 from admin.payments.providers.sandbox import SandboxCallback
 from admin.payments.providers.signing import AGE_MAX_S, HEADER
@@ -31,6 +34,8 @@ _EXAMPLE = {
     "currency": "CNY",
 }
 
+_BY_QUANTITY = {"by_quantity": {"lines": [{"line": 1, "quantity": 1}]}, "everything": {}}
+
 ENDPOINTS = (
     Endpoint(
         "POST",
@@ -46,5 +51,27 @@ ENDPOINTS = (
             HEADER: 't=<epoch s>,v1=<hex HMAC-SHA256 of "<t>.<body>">; refused when more than '
             f"{AGE_MAX_S} s away from the server's clock"
         },
+    ),
+    Endpoint(
+        "POST",
+        "/api/orders/{order_no}/refund/preview",
+        "preview_my_refund",
+        "What would come back, before asking for it",
+        previewing.own_preview,
+        RefundPreview,
+        body=Body((RefundInput,), _BY_QUANTITY, optional=True),
+        problems=(404, 409),
+        caller="shopper",
+        headers=RECEIPT_HEADER,
+    ),
+    Endpoint(
+        "POST",
+        "/admin/api/orders/{order_no}/refund/preview",
+        "preview_refund",
+        "What a refund would pay back",
+        previewing.preview,
+        RefundPreview,
+        body=Body((RefundInput,), _BY_QUANTITY, optional=True),
+        problems=(404, 409),
     ),
 )
