@@ -23,7 +23,7 @@ from gateway.orders.bulk import insert
 from gateway.orders.database import now_ms, writing
 from gateway.orders.dead_letters import DeadLetter, Reason
 from gateway.orders.message import Entry, Ticket, Winner
-from gateway.orders.tables import offers, order_units, orders
+from gateway.orders.tables import MADE_TOGETHER, SECKILL, events, offers, order_units, orders
 
 SHOPPER_MAX_CHARS = 64
 ORDER_NO_MAX_CHARS = 32
@@ -102,11 +102,14 @@ class Ledger:
             with self._turn, writing(self._engine) as connection:
                 known = self._offers(connection, {order.entry.offer for order in batch})
                 now = now_ms(connection)
+                written = [order.ticket.order_no for order in batch]
                 if not self._write_all(connection, shard, batch, known, now):
+                    written = []
                     for order in batch:
-                        reason = self._write_one(connection, shard, order, known, now)
+                        reason = self._write_one(connection, shard, order, known, now, written)
                         if reason is not None:
                             letters[order.entry.id].append(_letter(order.entry, order.winner, reason))
+                _tell(connection, written, now)
         return [Settlement(entry.id, len(entry.winners), tuple(letters[entry.id])) for entry in entries]
 
     def _offers(self, connection: Connection, ids: Iterable[str]) -> dict[str, _Offer]:
@@ -155,9 +158,18 @@ class Ledger:
         return True
 
     def _write_one(
-        self, connection: Connection, shard: int, order: _Order, known: dict[str, _Offer], now: int
+        self,
+        connection: Connection,
+        shard: int,
+        order: _Order,
+        known: dict[str, _Offer],
+        now: int,
+        written: list[str],
     ) -> Reason | None:
-        """The careful way. None when the order is in the ledger afterwards, else why it cannot be."""
+        """The careful way. None when the order is in the ledger afterwards, else why it cannot be.
+
+        The number of one that was not there before is added to `written`.
+        """
         # First of all: an order that was written before an epoch or a cap changed stays written.
         if (there := _content(connection, order.ticket.order_no)) is not None:
             return None if there == _content_of(order) else Reason.ORDER_CONFLICT
@@ -171,6 +183,7 @@ class Ledger:
                 if insert(connection, orders, [row], skip=True) and (
                     insert(connection, order_units, unit_rows, skip=True) == len(unit_rows)
                 ):
+                    written.append(order.ticket.order_no)
                     return None
                 attempt.rollback()
         except (DataError, IntegrityError):
@@ -251,6 +264,13 @@ def _unit_rows(order: _Order) -> list[tuple[Any, ...]]:
         (ticket.order_no, unit, offer, shopper, slot, True, False)
         for unit, slot in zip(ticket.units, ticket.slots, strict=True)
     ]
+
+
+def _tell(connection: Connection, order_numbers: list[str], now: int) -> None:
+    """Say for webhooks that orders were made: one row for all, for a row each would cost a third of the speed."""
+    if order_numbers:
+        body = {"orders": order_numbers, "before": None, "after": "pending", "flow": SECKILL}
+        insert(connection, events, [(MADE_TOGETHER, "orders", now, body)], skip=False)
 
 
 def _letter(entry: Entry, winner: Winner, reason: Reason) -> DeadLetter:

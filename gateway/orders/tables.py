@@ -250,12 +250,16 @@ stock_operations = Table(
     Column("created_at_ms", BigInteger, nullable=False),
 )
 
+MADE_TOGETHER = "orders.created"
+"""The kind of an event that stands for many of the kind order.created: its body names their `orders`."""
+
 # What happened, for webhooks: written in the transaction that did it.
 events = Table(
     "events",
     metadata,
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-    # Given later and in order of delivery: a transaction with a smaller id may commit after one with a larger.
+    # Given later and in order of delivery: a transaction with a smaller id may commit after one with a larger. Of
+    # a row that stands for many events it is the last one's.
     Column("number", BigInteger, unique=True),
     # Such as order.paid; what it is about; and what to say besides.
     Column("kind", String(40), nullable=False),

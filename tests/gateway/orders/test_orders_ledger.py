@@ -40,7 +40,7 @@ def test_an_order_says_what_was_won(shop: Shop, ledger: Ledger, offer_id: str) -
         units = connection.execute(select(tables.order_units).order_by(tables.order_units.c.unit)).all()
     created = order.pop("created_at_ms")
     assert order.pop("expire_at_ms") == created + PAY_WINDOW_MS
-    others_only = {"subtotal", "discount", "coupon", "coupon_discount", "channel", "note", "group_id"}
+    others_only = {"subtotal", "discount", "coupon", "coupon_discount", "channel", "note", "group_id", "request"}
     assert not any(order.pop(name) for name in others_only)
     assert order == {
         "order_no": "A1",
@@ -71,6 +71,23 @@ def test_an_order_says_what_was_won(shop: Shop, ledger: Ledger, offer_id: str) -
         ("A1", 2, offer_id, "小明 'x'", 2, True, False),
         ("A1", 4, offer_id, "小明 'x'", 1, True, False),
     ]
+
+
+def test_orders_of_a_transaction_are_one_event_and_told_once(shop: Shop, ledger: Ledger, offer_id: str) -> None:
+    """Given winners of which some are written already, when written, then one event names those that were not."""
+    shop.publish(offer_id, stock=9)
+    first = [entry(offer_id, [("a", ticket("A1", "1")), ("b", ticket("A2", "2"))])]
+    ledger.write(0, first)
+    # Given again after the answer of a commit was lost: alone, then beside new ones and one without a chance.
+    ledger.write(0, first)
+    ledger.write(0, [*first, entry(offer_id, [("c", ticket("A3", "3")), ("d", ticket("A4", "3"))], number=2)])
+    with shop.engine.connect() as connection:
+        told = connection.execute(select(tables.events).order_by(tables.events.c.id)).all()
+    assert [(each.kind, each.number, each.body["orders"]) for each in told] == [
+        ("orders.created", None, ["A1", "A2"]),
+        ("orders.created", None, ["A3"]),
+    ]
+    assert told[0].body["after"] == "pending"
 
 
 def test_time_to_pay_is_the_later_of_the_ticket_and_the_window(shop: Shop, ledger: Ledger, offer_id: str) -> None:
