@@ -66,7 +66,7 @@ class Group(BaseModel):
     url: str = Field(description="its page, to be shared; relative to the shop")
 
 
-class Member(BaseModel):
+class GroupMember(BaseModel):
     """A seat that is taken. `virtual` ones were filled by the shop; `me` is whoever asks."""
 
     leader: bool
@@ -78,7 +78,7 @@ class Member(BaseModel):
 class GroupInFull(Group):
     """A group with its seats, in the order in which they were taken."""
 
-    members: list[Member]
+    members: list[GroupMember]
     my_order_no: str | None = Field(description="the order of whoever asks, if they are in")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, and_, func, or_, select
 
 from admin.errors import NotFound
-from admin.groups.models import Group, GroupFilter, GroupInFull, GroupPage, GroupWithOrder, Member, Progress
+from admin.groups.models import Group, GroupFilter, GroupInFull, GroupMember, GroupPage, GroupWithOrder, Progress
 from admin.groups.tables import UNSETTLED, groups
 from admin.orders import views as orders_views
 from admin.paging import read_cursor, split, write_cursor
@@ -168,7 +168,7 @@ def _sitting(group: str) -> Select[Any]:
 def _in_full(resources: Resources, connection: Connection, row: Row[Any], shopper: str | None) -> dict[str, Any]:
     sitting: Sequence[Row[Any]] = connection.execute(_sitting(row.id)).all()
     taken = [
-        Member(
+        GroupMember(
             leader=each.shopper == row.leader,
             paid=each.state == "committed",
             virtual=False,
@@ -176,7 +176,7 @@ def _in_full(resources: Resources, connection: Connection, row: Row[Any], shoppe
         )
         for each in sitting
     ]
-    filled = [Member(leader=False, paid=True, virtual=True, me=False)] * row.virtual_seats
+    filled = [GroupMember(leader=False, paid=True, virtual=True, me=False)] * row.virtual_seats
     mine = [each.order_no for each in sitting if each.shopper == shopper]
     return {
         **_told(resources, row, now_ms(connection)),

@@ -23,7 +23,7 @@ from admin.orders import cancelling
 from admin.orders import views as orders_views
 from gateway.orders.database import writing
 
-CROWD = 60
+AT_ONCE = 50
 OPEN = GroupFilter.model_validate({})
 
 
@@ -222,7 +222,7 @@ def test_limits_hold_over_all_groups(shop: Shop) -> None:
 
 
 def test_the_last_seat_is_taken_by_one_of_a_crowd(shop: Shop) -> None:
-    crowd(shop, CROWD)
+    crowd(shop, AT_ONCE)
 
 
 @pytest.mark.soak
@@ -234,7 +234,7 @@ def crowd(shop: Shop, size: int) -> None:
     ann, bob = names(shop, 2)
     group, _ = a_group(shop, bob, leader=ann, paid=2)
     shop.resources.books.fresh()
-    ready = Barrier(min(size, 60))
+    ready = Barrier(AT_ONCE)
 
     def one(name: str) -> str:
         ready.wait(timeout=60)
