@@ -46,13 +46,15 @@ def figures(connection: Connection, code: str) -> PresaleFigures:
         .join(orders, orders.c.order_no == refunds.c.order_no)
         .where(orders.c.campaign == code, orders.c.status == "expired", *that_paid_back())
     )
-    missed, kept = having(orders.c.status == "expired")
+    expired, kept = having(orders.c.status == "expired")
+    # Where the rule says so, the deposit goes back.
+    given_up = exists().where(refunds.c.order_no == orders.c.order_no, refunds.c.reason == "balance_missed")
     return PresaleFigures(
         deposits_paid=of("deposit", "number"),
         deposits_amount=of("deposit", "amount"),
         balances_paid=of("balance", "number"),
         balances_amount=of("balance", "amount"),
         balances_open=having(orders.c.status.in_(("deposit_paid", "balance_due")))[0],
-        balances_missed=missed,
+        balances_missed=expired + having(orders.c.status != "expired", given_up)[0],
         forfeited=int(kept) - int(connection.execute(paid_back).scalar_one()),
     )

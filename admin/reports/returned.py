@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, select
@@ -13,6 +14,8 @@ from admin.orders.tables import order_lines
 from admin.payments.tables import SENT_BACK, refunds
 from admin.promotions import money
 from gateway.orders.tables import ACTIVE_STATES, orders
+
+_LINE = [column for column in order_lines.c if column.name != "membership"]
 
 
 @dataclass(slots=True)
@@ -54,50 +57,55 @@ def of_campaign(connection: Connection, code: str) -> Found:
             refunds.c.gifts_kept,
             refunds.c.held_back,
             orders.c.status,
-            orders.c.flow,
-            *(column for column in order_lines.c if column.name != "membership"),
+            orders.c.campaign.label("only"),
+            *_LINE,
         )
         .join(orders, orders.c.order_no == refunds.c.order_no)
         .join(order_lines, order_lines.c.order_no == refunds.c.order_no)
         .where(order_lines.c.campaign == code, *that_paid_back())
+        .order_by(order_lines.c.order_no, order_lines.c.line, refunds.c.requested_at_ms, refunds.c.id)
     )
     by_sku: dict[str, Returned] = defaultdict(Returned)
-    counted = set()
-    for row in rows:
-        back = _of_line(row)
-        if back is not None:
-            by_sku[row.sku].add(back)
-            counted.add(row.id)
+    counted: set[str] = set()
+    for _, of_line in groupby(rows, key=lambda row: (row.order_no, row.line)):
+        parts = list(of_line)
+        by_sku[parts[0].sku].add(_of_line(parts))
+        counted.update(row.id for row in parts if _places(row) or row.only is not None)
     return Found(by_sku, len(counted))
 
 
-def _of_line(row: Row[Any]) -> Returned | None:
-    """What one refund gave back for one line; None when the line has no part in it."""
-    places = [unit - row.first_unit for unit in row.units if 0 <= unit - row.first_unit < row.quantity]
-    kept = _held_back(row)
-    if not places and not kept:
-        return None
-    cost = sum(row.unit_payables[place] for place in places)
-    whole = row.flow != "cart"
-    back = Returned(amount=row.amount if whole else cost - kept)
+def _of_line(parts: Sequence[Row[Any]]) -> Returned:
+    """What all refunds of an order gave back for one of its lines; each row is a refund beside the line."""
+    row = parts[0]
+    places = [place for each in parts for place in _places(each)]
+    count = len(places)
+    cost, kept = sum(row.unit_payables[place] for place in places), _held_back(parts)
+    # An order in one campaign has one line; of what was paid for it that may be a deposit.
+    back = Returned(amount=cost - kept if row.only is None else sum(each.amount for each in parts))
     if row.status not in ACTIVE_STATES:
         return back
     back.gmv = cost - kept
     if row.kind == "add_on":
-        back.add_ons = (row.base_price - row.unit_price) * len(places)
+        back.add_ons = (row.base_price - row.unit_price) * count
     elif row.kind == "gift":
         # One that was paid for in the end is no gift.
-        back.gifts = row.base_price * len(places) + kept
+        back.gifts = row.base_price * count + kept
     else:
-        taken_off = row.unit_price * len(places) - cost
-        # A coupon takes from each unit in proportion to what the unit costs.
-        back.coupons = row.coupon_discount * cost // row.payable if row.payable else row.coupon_discount
-        back.discounts = taken_off - back.coupons
+        # As the budget is given back.
+        back.discounts = row.discount * count // row.quantity
+        back.coupons = row.unit_price * count - cost - back.discounts
     return back
 
 
-def _held_back(row: Row[Any]) -> int:
-    """What a refund held back for gifts of a line that were kept."""
-    kept = row.gifts_kept or []
-    shares: Iterator[int] = iter(money.share(row.held_back, [each["value"] for each in kept]) if kept else [])
-    return sum(part for each, part in zip(kept, shares, strict=True) if each["line"] == row.line)
+def _places(row: Row[Any]) -> list[int]:
+    """Which of the line's units a refund names, the first one as 0."""
+    return [unit - row.first_unit for unit in row.units if 0 <= unit - row.first_unit < row.quantity]
+
+
+def _held_back(parts: Sequence[Row[Any]]) -> int:
+    """What was held back in all for gifts of a line that were kept: the last refund says which these are."""
+    kept = parts[-1].gifts_kept or []
+    if not kept:
+        return 0
+    shares = money.share(sum(each.held_back for each in parts), [each["value"] for each in kept])
+    return sum(share for each, share in zip(kept, shares, strict=True) if each["line"] == parts[0].line)

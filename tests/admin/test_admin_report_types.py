@@ -51,7 +51,10 @@ def test_a_campaign_of_carts_adds_up(api: Api, shop: Shop) -> None:
     ordered(shop, lines[1:2], "paid", shopper="bob", at_ms=1)
     # One kettle and one towel came back; the mug was kept, and 150 of its price held back.
     kept = [{"line": 4, "sku": mug, "quantity": 1, "value": 400}]
-    pay_back(shop, paid, payment_of(shop, paid), 750, [1, 5], gifts_kept=kept, held_back=150)
+    payment = payment_of(shop, paid)
+    pay_back(shop, paid, payment, 400, [1], gifts_kept=kept, held_back=400)
+    # The towel's refund gives some of it back.
+    pay_back(shop, paid, payment, 350, [5], gifts_kept=kept, held_back=-250, requested_at_ms=2)
     pay_back(shop, over, payment_of(shop, over), 2650, [1, 2, 3, 4, 5, 6, 7])
     # Neither what is still asked for nor what paid for nothing is in it.
     pay_back(shop, paid, payment_of(shop, paid), 800, [2], state="requested")
@@ -72,7 +75,7 @@ def test_a_campaign_of_carts_adds_up(api: Api, shop: Shop) -> None:
     assert (total["orders"], total["orders_paid"], total["orders_unpaid"], total["units"]) == (4, 2, 1, 12)
     assert (total["gmv"], total["refunded"]) == (4000 + 100 + 150, 750 + 2600)
     assert (total["given_away"], total["add_ons_sold"], total["gifts_given"]) == (500 + 400 + 250, 6, 3)
-    assert made["refunds"] == {"count": 2, "amount": 750 + 2600}
+    assert made["refunds"] == {"count": 3, "amount": 750 + 2600}
     # Bob had paid before; what dora and cleo have made is over.
     assert (total["new_customers"], one["new_customers"], towels["new_customers"]) == (1, 1, 0)
     assert total["first_sale_at"] == "2026-11-21T11:58:20+08:00"
@@ -81,7 +84,7 @@ def test_a_campaign_of_carts_adds_up(api: Api, shop: Shop) -> None:
 
     rows = list(csv.DictReader(io.StringIO(api.send("GET", f"/campaigns/{code}/report?format=csv").text)))
     assert [row["sku"] for row in rows] == [never, kettle, *sorted((towel, mug)), ""]
-    assert (rows[1]["gmv"], rows[-1]["gmv"], rows[-1]["refunds"], rows[0]["refunds"]) == ("4000", "4250", "2", "")
+    assert (rows[1]["gmv"], rows[-1]["gmv"], rows[-1]["refunds"], rows[0]["refunds"]) == ("4000", "4250", "3", "")
     assert (rows[-1]["limit_left"], rows[-1]["budget_left"]) == ("8", "3900")
 
 
@@ -133,6 +136,11 @@ def test_deposits_and_balances_are_told(api: Api, shop: Shop) -> None:
     for status in ("deposit_paid", "balance_due", "expired", "expired"):
         sold(status)
     sold("paid", balance=True)
+    # One whose deposit goes back when the balance is missed.
+    deposit = sold("refunded")
+    with reading(shop.resources.engine) as connection:
+        of_deposit = connection.execute(select(payments.c.order_no).where(payments.c.id == deposit)).scalar_one()
+    pay_back(shop, of_deposit, deposit, 1000, [1], reason="balance_missed")
     # The balance was paid twice; the second went back.
     twice = sold("paid", balance=True)
     with reading(shop.resources.engine) as connection:
@@ -141,16 +149,16 @@ def test_deposits_and_balances_are_told(api: Api, shop: Shop) -> None:
     pay_back(shop, order_no, again, 7000, [], reason="double_payment")
     made = api.get(f"/campaigns/{code}/report")
     assert made["presale"] == {
-        "deposits_paid": 6,
-        "deposits_amount": 6000,
+        "deposits_paid": 7,
+        "deposits_amount": 7000,
         "balances_paid": 2,
         "balances_amount": 14000,
         "balances_open": 2,
-        "balances_missed": 2,
+        "balances_missed": 3,
         "forfeited": 2000,
     }
-    assert (made["total"]["orders"], made["total"]["orders_unpaid"], made["total"]["gmv"]) == (8, 3, 5 * 8000)
-    assert made["refunds"] == {"count": 0, "amount": 0}
+    assert (made["total"]["orders"], made["total"]["orders_unpaid"], made["total"]["gmv"]) == (9, 3, 5 * 8000)
+    assert made["refunds"] == {"count": 1, "amount": 1000}
     [*_, total] = csv.DictReader(io.StringIO(api.send("GET", f"/campaigns/{code}/report?format=csv").text))
     assert total["presale_forfeited"] == "2000"
 
