@@ -21,7 +21,6 @@ from admin.flows.registry import flow_of
 from admin.notices import telling
 from admin.orders import views
 from admin.payments import refund_requests, refunding
-from admin.payments.refund_requests import RefundDecision
 from admin.presales import opening
 from admin.presales.opening import ACTOR, told
 from admin.presales.tables import presale_orders
@@ -128,18 +127,13 @@ def end(resources: Resources, order_no: str) -> None:
         if order.status != "balance_due" or now < found.balance_ends_at_ms:
             return
         if found.on_unpaid == "refund":
-            refund = _pay_back(connection, order)
+            refund = refund_requests.pay_back(connection, order, reason="balance_missed", actor=ACTOR)
         else:
             _forfeit(connection, order, found.deposit, now)
         telling.notify(connection, *told(resources, found, "balance_missed", now))
         wake(connection, order_no, None)
     if refund is not None:
         refunding.send(resources, refund)
-
-
-def _pay_back(connection: Connection, order: Row[Any]) -> str:
-    everything = RefundDecision.model_validate({})
-    return refund_requests.start(connection, order, everything, by=ACTOR, actor=ACTOR)
 
 
 def _forfeit(connection: Connection, order: Row[Any], deposit: int, now: int) -> None:
