@@ -22,6 +22,8 @@ from admin.campaigns.publisher import Publisher
 from admin.carts import routes as carts
 from admin.catalog import category_routes as categories
 from admin.catalog import routes as catalog
+from admin.checkout import routes as checkout
+from admin.checkout.desk import CheckoutDesk
 from admin.coupons import routes as coupons
 from admin.fence import Fence
 from admin.gate import routes as gate
@@ -33,6 +35,7 @@ from admin.memberships import routes as memberships
 from admin.notices import routes as notices
 from admin.orders import routes as orders
 from admin.orders import shopping
+from admin.orders.expiring import Expiring
 from admin.payments import routes as payments
 from admin.payments.follow_up import FollowUp
 from admin.payments.refund_all import RefundAll
@@ -64,6 +67,7 @@ class State(TypedDict):
     resources: Resources
     publisher: Publisher
     desk: Desk
+    checkouts: CheckoutDesk
     rounds: tuple[Rounds, ...]
 
 
@@ -87,6 +91,7 @@ def _openapi(_call: Call) -> Response:
 ENDPOINTS: tuple[Endpoint, ...] = (
     # Routes are tried in this order: what is asked most comes first.
     *quotes.ENDPOINTS,
+    *checkout.ENDPOINTS,
     *carts.ENDPOINTS,
     *catalog.ENDPOINTS,
     *categories.ENDPOINTS,
@@ -127,11 +132,12 @@ def create_app(settings: Settings) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncIterator[State]:
         resources = Resources.open(settings)
         publisher = Publisher(resources)
-        desk = Desk(resources)
+        desk, checkouts = Desk(resources), CheckoutDesk(resources)
         rounds = (
             publisher,
             Fence(resources),
             FollowUp(resources),
+            Expiring(resources),
             RefundAll(resources),
             Balances(resources),
             Closing(resources),
@@ -143,11 +149,18 @@ def create_app(settings: Settings) -> Starlette:
         for each in rounds:
             each.start()
         try:
-            yield {"resources": resources, "publisher": publisher, "desk": desk, "rounds": rounds}
+            yield {
+                "resources": resources,
+                "publisher": publisher,
+                "desk": desk,
+                "checkouts": checkouts,
+                "rounds": rounds,
+            }
         finally:
             for each in rounds:
                 await run_in_threadpool(each.stop)
-            await run_in_threadpool(desk.close)
+            for thread in (desk, checkouts):
+                await run_in_threadpool(thread.close)
             resources.close()
 
     app = Starlette(

@@ -23,6 +23,7 @@ from starlette.routing import Route
 
 from admin import problems
 from admin.campaigns.publisher import Publisher
+from admin.checkout.models import Ordered, Wish
 from admin.errors import NotFound
 from admin.inputs import Query, check
 from admin.quotes.desk import Desk
@@ -30,6 +31,7 @@ from admin.reading import copy_body, read_body, read_if_match, read_json, read_q
 from admin.resources import Resources
 from admin.rounds import Rounds
 from admin.security import shopper_of
+from admin.together import Together
 from gateway.tokens import Shopper
 
 QueryT = TypeVar("QueryT", bound=Query)
@@ -50,6 +52,7 @@ class Call:
     resources: Resources
     publisher: Publisher
     desk: Desk
+    checkouts: Together[Wish, Ordered]
     rounds: tuple[Rounds, ...]
     actor: str
     path: Mapping[str, str]
@@ -186,6 +189,7 @@ async def _read(request: Request, endpoint: Endpoint, body_max_bytes: int, opene
         resources=request.state.resources,
         publisher=request.state.publisher,
         desk=request.state.desk,
+        checkouts=request.state.checkouts,
         rounds=request.state.rounds,
         actor="shopper" if signed_in else cast(str, request.scope.get("actor", "nobody")),
         path=request.path_params,

@@ -6,25 +6,34 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from admin.catalog import service as catalog
 from admin.orders.placing import NewLine
 from admin.promotions.campaign import Campaign
 from admin.promotions.coupon import Coupon
 from admin.promotions.world import World
-from admin.quotes.quoting import Made
+from admin.quotes.quoting import Priced
 from admin.reservations.ledger import Claim
 
 
-def lines_of(connection: Connection, made: Made) -> list[NewLine]:
+def skus_of(made: Priced) -> list[str]:
+    """The products of all lines to order."""
+    result = made.result
+    return [each["sku"] for each in (*_goods(result), *result["add_ons"], *result["gifts"])]
+
+
+def lines_of(connection: Connection, made: Priced) -> list[NewLine]:
     """The lines to order: goods, then add-ons, then gifts. Unselected lines are left out.
 
     Products must all be there and have enough stock; the caller has looked at the states of the lines.
     """
+    return lines_from(catalog.find(connection, skus_of(made)), made)
+
+
+def lines_from(known: Mapping[str, Row[Any]], made: Priced) -> list[NewLine]:
+    """The same with products that were read before."""
     result, world = made.result, made.world
-    goods = [line for line in result["lines"] if line["state"] == "ok"]
-    known = catalog.find(connection, (each["sku"] for each in (*goods, *result["add_ons"], *result["gifts"])))
     reached = {group["campaign"] for group in result["groups"] if group["tier"] is not None}
 
     def line(kind: Any, each: Mapping[str, Any], payables: list[int], **more: Any) -> NewLine:
@@ -51,14 +60,18 @@ def lines_of(connection: Connection, made: Made) -> list[NewLine]:
                 discount=each["discount"],
                 coupon_discount=each["coupon_discount"],
             )
-            for each in goods
+            for each in _goods(result)
         ),
         *(line("add_on", each, [each["unit_price"]] * each["quantity"]) for each in result["add_ons"]),
         *(line("gift", each, [0] * each["quantity"]) for each in result["gifts"]),
     ]
 
 
-def claims_of(made: Made, lines: list[NewLine], shopper: str) -> list[Claim]:
+def _goods(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [line for line in result["lines"] if line["state"] == "ok"]
+
+
+def claims_of(made: Priced, lines: list[NewLine], shopper: str) -> list[Claim]:
     """What an order of these lines takes: stock, and of its campaigns' limits and its coupon's."""
     stock: Counter[str] = Counter()
     for line in lines:
@@ -70,7 +83,7 @@ def claims_of(made: Made, lines: list[NewLine], shopper: str) -> list[Claim]:
     ]
 
 
-def _limits(made: Made, shopper: str) -> Iterator[Claim]:
+def _limits(made: Priced, shopper: str) -> Iterator[Claim]:
     reductions = _reductions(made.result, made.world)
     for group in made.result["groups"]:
         campaign = made.world.index.get(group["campaign"])
@@ -107,7 +120,7 @@ def _reductions(result: Mapping[str, Any], world: World) -> Counter[str]:
     return found
 
 
-def _coupon(made: Made, shopper: str) -> Iterator[Claim]:
+def _coupon(made: Priced, shopper: str) -> Iterator[Claim]:
     told, coupon = made.result["coupon"], made.world.coupon
     if told is not None and told["state"] == "applied" and coupon is not None:
         yield from coupon_claims(coupon, told["code"], shopper)

@@ -1,14 +1,18 @@
-"""Pricing a cart and writing its order in one step, so that the price is of the shop the order is written into."""
+"""Pricing a cart and writing its order in one step, so that the price is of the shop the order is written into.
+
+For orders that are made without a quote at first: deposits and seats.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from sqlalchemy import Connection, insert
 
 from admin import changes
-from admin.errors import Conflict, Unavailable
+from admin.checkout import gratis
+from admin.checkout.refusing import Refusal, fresh_quotes, ran_out, require_available
+from admin.errors import Unavailable
 from admin.orders import placing
 from admin.orders.placing import NewOrder
 from admin.quotes.quoting import Asked, Made, Quoter
@@ -41,23 +45,24 @@ def order_now(resources: Resources, asked: Asked, build: Build) -> str:
         made = quoter.price(asked, quoter.gather([asked]))
         try:
             with writing(resources.engine) as connection:
-                return write(connection, made, build)
+                return _write(resources, connection, made, build)
         except _Moved:
             continue
         except Short as short:
             # Sold or used up in between: priced again it shows as that, or it is there again.
-            made = quoter.price(asked, quoter.gather([asked]))
-            require_available(made)
-            raise used_up(short, made) from short
-    raise Unavailable("prices are changing: ask again in a moment", code="prices_changing")
+            raise ran_out(short.claim).conflict(*fresh_quotes(resources, [asked])) from short
+        except Refusal as refusal:
+            raise refusal.conflict(*fresh_quotes(resources, [asked])) from refusal
+    raise changing()
 
 
-def write(connection: Connection, made: Made, build: Build) -> str:
-    """Write the order of a quote, if the shop is still the one that it was priced in.
+def changing() -> Unavailable:
+    """The error when no price holds for as long as it takes to order."""
+    return Unavailable("prices are changing: ask again in a moment", code="prices_changing")
 
-    Raises:
-        Short: too little is left of something; the transaction must be rolled back.
-    """
+
+def _write(resources: Resources, connection: Connection, made: Made, build: Build) -> str:
+    """Write the order of a quote, if the shop is still the one that it was priced in."""
     if changes.newest_number(connection) != made.entry.change_number:
         raise _Moved
     require_available(made)
@@ -74,37 +79,9 @@ def write(connection: Connection, made: Made, build: Build) -> str:
             created_at_ms=entry.created_at_ms,
             valid_until_ms=entry.created_at_ms,
             snapshot=entry.snapshot,
+            terms=entry.terms,
             order_no=order_no,
         )
     )
+    gratis.take(resources, connection, [order], now)
     return order_no
-
-
-def require_available(made: Made) -> None:
-    """Refuse a quote that cannot be ordered whole.
-
-    Raises:
-        Conflict: with the quote, whose lines say why.
-    """
-    states = [line["state"] for line in made.result["lines"]]
-    if all(state == "unselected" for state in states):
-        raise Conflict("nothing in the cart is selected", code="nothing_selected", quote=made.result)
-    wrong = [line["sku"] for line in made.result["lines"] if line["state"] in {"unavailable", "short_stock"}]
-    if wrong:
-        raise Conflict(
-            f"cannot be had as asked: {', '.join(wrong[:5])}; change the cart and ask for a new price",
-            code="not_available",
-            quote=made.result,
-        )
-
-
-def used_up(short: Short, made: Made) -> Conflict:
-    """The refusal when something ran out while the order was written."""
-    claim = short.claim
-    extra: dict[str, Any] = {"of": claim.kind, "subject": claim.subject}
-    return Conflict(
-        f"{claim.subject} has just run out: look at the new price and order again",
-        code="just_ran_out",
-        quote=made.result,
-        **extra,
-    )

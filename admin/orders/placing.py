@@ -79,17 +79,30 @@ def place(connection: Connection, order: NewOrder, now_ms: int) -> str:
         sqlalchemy.exc.IntegrityError: the shopper has used the key before.
     """
     ledger.reserve(connection, order.order_no, order.claims)
-    connection.execute(insert(orders).values(**_row(order, now_ms)))
-    connection.execute(insert(order_lines), _line_rows(order))
-    connection.execute(
-        insert(events).values(
-            kind="order.created",
-            subject=order.order_no,
-            at_ms=now_ms,
-            body={"before": None, "after": "pending", "flow": order.flow},
-        )
-    )
+    write(connection, [order], now_ms)
     return order.order_no
+
+
+def write(connection: Connection, placed: Sequence[NewOrder], now_ms: int) -> None:
+    """Write orders for which everything is reserved.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: a shopper has used a key before.
+    """
+    connection.execute(insert(orders), [_row(order, now_ms) for order in placed])
+    connection.execute(insert(order_lines), [row for order in placed for row in _line_rows(order)])
+    connection.execute(
+        insert(events),
+        [
+            {
+                "kind": "order.created",
+                "subject": order.order_no,
+                "at_ms": now_ms,
+                "body": {"before": None, "after": "pending", "flow": order.flow},
+            }
+            for order in placed
+        ],
+    )
 
 
 def _row(order: NewOrder, now_ms: int) -> dict[str, Any]:

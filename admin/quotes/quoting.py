@@ -55,11 +55,17 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """A quote: its content, the world it was priced in, the same as JSON, and the snapshot to store."""
+class Priced:
+    """What a cart comes to, and the world it was priced in."""
 
     result: dict[str, Any]
     world: World
+
+
+@dataclass(frozen=True, slots=True)
+class Made(Priced):
+    """A quote: besides, the same as JSON, and the snapshot to store."""
+
     reply: bytes
     entry: Entry
 
@@ -108,9 +114,9 @@ class Quoter:
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database cannot be used.
         """
-        world = self._world(asked, moment, place)
+        priced = self.compute(asked, moment, place)
+        result, world = priced.result, priced.world
         token = secrets.token_hex(16)
-        result = engine.quote(asked.cart, world)
         reply = answer(result, token)
         entry = Entry(
             token,
@@ -123,6 +129,11 @@ class Quoter:
             None if asked.owner is None else terms_of(result),
         )
         return Made(result, world, reply, entry)
+
+    def compute(self, asked: Asked, moment: Moment, place: int) -> Priced:
+        """What a cart comes to, without a token and nothing to store."""
+        world = self._world(asked, moment, place)
+        return Priced(engine.quote(asked.cart, world), world)
 
     def _world(self, asked: Asked, moment: Moment, place: int) -> World:
         touched = moment.touched[place]

@@ -28,7 +28,8 @@ _TAKE = text("""
     ON CONFLICT (kind, subject, owner) DO UPDATE SET reserved = tallies.reserved + :amount
     WHERE tallies.reserved + tallies.committed + :amount <= :limit
 """)
-_NO_LIMIT = 2**62
+NO_LIMIT = 2**62
+"""More than anything is ever counted to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def _take(connection: Connection, claim: Claim) -> bool:
             .values(reserved=products.c.reserved + claim.amount)
         )
         return bool(taken.rowcount)
-    limit = _NO_LIMIT if claim.limit is None else claim.limit
+    limit = NO_LIMIT if claim.limit is None else claim.limit
     if claim.amount > limit:
         return False
     taken = connection.execute(
