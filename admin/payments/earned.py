@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -17,19 +18,27 @@ from gateway.orders.tables import orders
 
 def no_longer(connection: Connection, order_no: str, kept: Contents) -> list[dict[str, Any]]:
     """The gifts among what is kept that are not earned by it: line, SKU, quantity and value of each, by line."""
-    given: dict[str, list[Part]] = defaultdict(list)
-    for part in kept.parts:
-        if part.kind == "gift" and part.campaign is not None and kept.held(part):
-            given[part.campaign].append(part)
-    if not given:
-        return []
-    rules = _rules(connection, order_no, list(given))
+    given = _given(kept)
+    return unearned(kept, _rules(connection, order_no, list(given))) if given else []
+
+
+def unearned(kept: Contents, rules: Mapping[str, Campaign]) -> list[dict[str, Any]]:
+    """The same by the rules of campaigns, by code. Gifts without one stay with whatever joined."""
     found = []
-    for code, gifts in given.items():
+    for code, gifts in _given(kept).items():
         for part, pieces in _of_campaign(rules.get(code), code, gifts, kept):
             value = pieces * part.base_price
             found.append({"line": part.line, "sku": part.sku, "quantity": pieces, "value": value})
     return sorted(found, key=lambda each: each["line"])
+
+
+def _given(kept: Contents) -> dict[str, list[Part]]:
+    """Lines of gifts that are kept, by campaign."""
+    given: dict[str, list[Part]] = defaultdict(list)
+    for part in kept.parts:
+        if part.kind == "gift" and part.campaign is not None and kept.held(part):
+            given[part.campaign].append(part)
+    return given
 
 
 def _of_campaign(campaign: Campaign | None, code: str, gifts: list[Part], kept: Contents) -> list[tuple[Part, int]]:
@@ -40,7 +49,6 @@ def _of_campaign(campaign: Campaign | None, code: str, gifts: list[Part], kept: 
     ]
     pieces = {part.sku: len(kept.held(part)) for part in gifts}
     if campaign is None:
-        # Nobody knows the rule any more: as long as anything stays that joined, so do the gifts.
         lost = {} if any(each.quantity for each in units) else pieces
     else:
         lost = not_earned(campaign, units, pieces, {part.sku: part.base_price for part in gifts})

@@ -27,7 +27,7 @@ class CallbackSigner:
 
     def sign(self, body: bytes, now_s: int) -> str:
         """The value of the header for a body sent at an instant (epoch seconds)."""
-        return f"t={now_s},v1={_tag(self._keys[0], now_s, body)}"
+        return signature(self._keys[0], body, now_s)
 
     def verify(self, header: str, body: bytes, now_s: float) -> None:
         """Let only genuine, fresh callbacks pass.
@@ -45,6 +45,11 @@ class CallbackSigner:
             raise BadSignature("the signature is not ours")
         if abs(now_s - sent_s) > AGE_MAX_S:
             raise BadSignature(f"the callback is more than {AGE_MAX_S} s away from our clock: sign it anew")
+
+
+def signature(key: bytes, body: bytes, now_s: int) -> str:
+    """The value of the header for a body that is sent at an instant (epoch seconds) under a key."""
+    return f"t={now_s},v1={_tag(key, now_s, body)}"
 
 
 def _tag(key: bytes, sent_s: int, body: bytes) -> str:
