@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, insert
+from sqlalchemy.exc import IntegrityError
 
 from admin.campaigns.views import preferred
-from admin.checkout import ordering
+from admin.checkout import keys, ordering
 from admin.checkout.drafting import claims_of, lines_of
+from admin.checkout.keys import Key
 from admin.errors import Conflict, NotFound
 from admin.orders.placing import NewOrder
 from admin.presales.models import DepositInput
@@ -22,26 +24,42 @@ from admin.promotions.types import presale
 from admin.quotes.asking import asked_by
 from admin.quotes.quoting import Made
 from admin.routing import Call
+from gateway.orders.database import reading
 
 
-def deposit(call: Call) -> str:
-    """Order a product of a pre-sale; the order's number. Its deposit is still to be paid.
+def deposit(call: Call) -> tuple[str, bool]:
+    """Order a product of a pre-sale, its deposit still to be paid; its number, and whether this call made it.
 
     Raises:
         NotFound: there is no such pre-sale, or not of this product.
         Conflict: it is not open to this shopper now, or too little is left.
         Invalid: the input is wrong.
+        Malformed: the key is wrong, or was used with another body.
     """
-    given = call.read(DepositInput)
+    given, resources = call.read(DepositInput), call.resources
     code, sku = call.path["campaign"], call.path["sku"]
+    key = keys.read(call, {"presale": code, "sku": sku, **given.model_dump(mode="json")})
+    earlier = _earlier(call, key)
+    if earlier is not None:
+        return earlier, False
     # Looked at again when the order is written; now it says which products there are.
-    _require(call.resources.books.fresh().index.get(code), code, sku)
+    _require(resources.books.fresh().index.get(code), code, sku)
     line = CartLine(sku=sku, quantity=given.quantity, campaign=code)
     cart = Cart(lines=[line], channel=given.channel, store=given.store)
-    wish = _Wish(call, cart, given)
-    return ordering.order_now(
-        call.resources, asked_by(call, cart, cart.model_dump(mode="json", exclude_unset=True)), wish.build
-    )
+    asked = asked_by(call, cart, cart.model_dump(mode="json", exclude_unset=True))
+    try:
+        return ordering.order_now(resources, asked, _Wish(call, cart, given, key).build), True
+    except (IntegrityError, Conflict):
+        # The same call may have come twice at the same moment, and taken the last there was.
+        earlier = _earlier(call, key)
+        if earlier is None:
+            raise
+        return earlier, False
+
+
+def _earlier(call: Call, key: Key) -> str | None:
+    with reading(call.resources.engine) as connection:
+        return keys.order_of(connection, call.shopper, key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +67,7 @@ class _Wish:
     call: Call
     cart: Cart
     given: DepositInput
+    key: Key
 
     def build(self, connection: Connection, made: Made) -> NewOrder:
         """The order and its terms, in the transaction that writes them."""
@@ -70,6 +89,8 @@ class _Wish:
             channel=self.cart.channel,
             address=None if self.given.address is None else self.given.address.model_dump(exclude_none=True),
             note=self.given.note,
+            key=self.key.key,
+            request=self.key.request,
         )
         connection.execute(insert(presale_orders).values(order_no=order.order_no, **_terms(campaign, made)))
         return order

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from admin.checkout.keys import KEY_HEADER
 from admin.errors import Conflict
 from admin.flows import presale
 from admin.orders import views
@@ -17,11 +18,12 @@ from admin.routing import Body, Call, Endpoint
 from gateway.orders.database import now_ms, reading, writing
 
 
-def _deposit(call: Call) -> OrderInFull:
-    order_no = deposit(call)
+def _deposit(call: Call) -> Response:
+    order_no, new = deposit(call)
     with reading(call.resources.engine) as connection:
-        order = views.find(connection, order_no)
-        return views.in_full(call.resources, connection, order, for_shopper=True)
+        row = views.find(connection, order_no)
+        order = views.in_full(call.resources, connection, row, for_shopper=True)
+    return Response(order.model_dump_json(), 201 if new else 200, media_type="application/json")
 
 
 def _pay_balance(call: Call) -> OrderInFull | Response:
@@ -55,13 +57,15 @@ ENDPOINTS = (
         "POST",
         "/api/presales/{campaign}/{sku}/deposit",
         "pay_deposit",
-        "Order a product of a pre-sale; its deposit is paid next",
+        "Order a product of a pre-sale, its deposit paid next; 200 when the key was used before",
         _deposit,
         OrderInFull,
         status=201,
+        also=(200,),
         body=Body((DepositInput,), {"two": {"quantity": 2}, "one": {}}, optional=True),
         problems=(404, 409),
         caller="shopper",
+        headers=KEY_HEADER,
     ),
     Endpoint(
         "POST",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 from buying import ANN, Shopper
 from sidecar import Api, Shop
 from sqlalchemy import select, update
@@ -29,8 +30,13 @@ class Buyer(Shopper):
         self._sidecar = api
 
     def deposit(self, code: str, sku: str, body: Any = None, status: int = 201, **about: Any) -> Any:
+        reply = self.send_deposit(code, sku, body, **about)
+        assert reply.status_code == status, reply.text
+        return reply.json()
+
+    def send_deposit(self, code: str, sku: str, body: Any = None, **about: Any) -> httpx.Response:
         path = f"/api/presales/{code}/{sku}/deposit"
-        return self._sidecar.post(path, body, status, key=self.token, **about)
+        return self._sidecar.send("POST", path, key=self.token, json=body or {}, **about)
 
     def deposited(self, code: str, sku: str, quantity: int = 1) -> str:
         """An order with its deposit paid."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from buying import BOB, goods, money, row
@@ -113,3 +114,25 @@ def test_limits_count_units_from_the_deposit_on(shop: Shop, api: Api) -> None:
     assert bob.deposit(code, sku, {"quantity": 2})["status"] == "pending"
     # A deposit that is paid can no longer be cancelled by the shopper.
     assert code_of(ann.post(f"/{number}/cancel", status=409)) == "wrong_state"
+
+
+def test_a_deposit_asked_for_again_with_its_key_is_the_same_order(shop: Shop, api: Api) -> None:
+    sku, other = shop.product(stock=9), shop.product()
+    code, ann = presale(shop, sku, other), Buyer(api)
+    key = {"Idempotency-Key": "k 1"}
+    first = ann.deposit(code, sku, {"quantity": 2}, headers=key)
+    assert ann.deposit(code, sku, {"quantity": 2}, 200, headers=key) == first
+    for path, body in ((sku, {"quantity": 3}), (other, {"quantity": 2})):
+        assert code_of(ann.deposit(code, path, body, 400, headers=key)) == "key_reused"
+    assert Buyer(api, BOB).deposit(code, sku, {"quantity": 2}, headers=key)["order_no"] != first["order_no"]
+    assert code_of(ann.deposit(code, sku, {}, 400, headers={"Idempotency-Key": "k" * 65})) == "bad_key"
+    # Eight at once, of which one makes the order and takes all there is.
+    with ThreadPoolExecutor(8) as pool:
+        sent = [
+            pool.submit(ann.send_deposit, code, sku, {"quantity": 5}, headers={"Idempotency-Key": "k 2"})
+            for _ in range(8)
+        ]
+    replies = [each.result() for each in sent]
+    assert sorted(each.status_code for each in replies) == [200] * 7 + [201]
+    assert len({each.json()["order_no"] for each in replies}) == 1
+    assert goods(shop, sku) == (9, 9)
