@@ -17,7 +17,7 @@ from admin.payments import contents, earned, refunding
 from admin.payments.amounts import Owed, owed
 from admin.payments.choosing import RefundInput, chosen
 from admin.payments.tables import refunds
-from admin.presales.tables import presale_orders
+from admin.presales.terms import terms_of, withdrawn_at_once
 from admin.reservations import ledger
 from gateway.orders import states
 from gateway.orders.database import now_ms
@@ -118,8 +118,7 @@ def reject(connection: Connection, order: Row[Any], *, by: str, actor: str) -> s
 def decided_at_once(connection: Connection, order: Row[Any]) -> bool:
     """Whether a shopper gets the money back without an operator."""
     if order.status in {"deposit_paid", "balance_due"}:
-        terms = select(presale_orders.c.on_unpaid).where(presale_orders.c.order_no == order.order_no)
-        return bool(connection.execute(terms).scalar_one() == "refund")
+        return withdrawn_at_once(terms_of(connection, order.order_no))
     return order.status in {"paid", "awaiting_group"}
 
 
