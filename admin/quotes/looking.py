@@ -23,12 +23,9 @@ _LOOK = {
 }
 # For carts that have to do with limits or coupons: rows for wishes by their place. Each table is read by its key.
 _MORE = {
-    "sqlite": ", (SELECT json_group_array(json_array(wish.key, {tally})) FROM json_each(?) AS wish {tallies}),"
-    " (SELECT json_group_array(json_array(wish.key, {coupon})) FROM json_each(?) AS wish {coupons})",
-    "postgresql": ", (SELECT CAST(json_agg(json_build_array(wish.key - 1, {tally})) AS text)"
-    " FROM json_array_elements(CAST(%s AS json)) WITH ORDINALITY AS wish (value, key) {tallies}),"
-    " (SELECT CAST(json_agg(json_build_array(wish.key - 1, {coupon})) AS text)"
-    " FROM json_array_elements(CAST(%s AS json)) WITH ORDINALITY AS wish (value, key) {coupons})",
+    "sqlite": ", (SELECT json_group_array(json_array(wish.key, {columns})) FROM json_each(?) AS wish {joins})",
+    "postgresql": ", (SELECT CAST(json_agg(json_build_array(wish.key - 1, {columns})) AS text)"
+    " FROM json_array_elements(CAST(%s AS json)) WITH ORDINALITY AS wish (value, key) {joins})",
 }
 _PART = {"sqlite": "json_extract(wish.value, '$[{}]')", "postgresql": "(wish.value ->> {})"}
 _TALLY = "tally.reserved + tally.committed"
@@ -51,16 +48,23 @@ _COUPONS = """
 """
 
 
-def _with_more(dialect: str) -> str:
+def _statement(dialect: str, *, tallies: bool, coupons: bool) -> str:
     parts = [_PART[dialect].format(place) for place in range(3)]
-    more = _MORE[dialect].format(
-        tally=_TALLY, tallies=_TALLIES.format(*parts), coupon=_COUPON, coupons=_COUPONS.format(*parts)
-    )
+    more = ""
+    if tallies:
+        more += _MORE[dialect].format(columns=_TALLY, joins=_TALLIES.format(*parts))
+    if coupons:
+        more += _MORE[dialect].format(columns=_COUPON, joins=_COUPONS.format(*parts))
     return _LOOK[dialect].format(more=more)
 
 
-_LOOK_MORE = {dialect: _with_more(dialect) for dialect in _LOOK}
-_LOOK_LESS = {dialect: statement.format(more="") for dialect, statement in _LOOK.items()}
+# One for each need: a database plans a longer one for longer.
+_STATEMENTS = {
+    (dialect, tallies, coupons): _statement(dialect, tallies=tallies, coupons=coupons)
+    for dialect in _LOOK
+    for tallies in (False, True)
+    for coupons in (False, True)
+}
 
 CouponWish = tuple[str | None, str | None, str]
 """A coupon that is known, else a code that is not; and who uses it, empty for nobody."""
@@ -69,7 +73,7 @@ CouponWish = tuple[str | None, str | None, str]
 @dataclass(frozen=True, slots=True)
 class Look:
     """The database at an instant of its own clock: the newest change, what is free of some products, how much is
-    held of some things, and what is known of some coupons; of codes that there are not, nothing.
+    held of some things, and what is known of each coupon that was asked for.
     """
 
     number: int
@@ -87,29 +91,20 @@ def look(
     Raises:
         sqlalchemy.exc.OperationalError: the database cannot be reached.
     """
-    wishes = [_json(list(skus))]
-    statements = _LOOK_LESS
-    if tallies or coupons:
-        statements = _LOOK_MORE
-        wishes += [_json(tallies), _json(coupons)]
+    statement = _STATEMENTS[engine.dialect.name, bool(tallies), bool(coupons)]
+    wishes = [list(skus), *(each for each in (tallies, coupons) if each)]
     with driver_connection(engine) as connection:
-        row = connection.execute(statements[engine.dialect.name], tuple(wishes)).fetchone()
+        row = connection.execute(statement, tuple(orjson.dumps(each).decode() for each in wishes)).fetchone()
     number, now_ms, free, *more = row
-    units = orjson.loads(free) if free else {}
-    if not more:
-        return Look(number, now_ms, units)
-    held, known = (orjson.loads(each) if each else () for each in more)
+    held = orjson.loads(more.pop(0) or b"[]") if tallies else ()
+    known = orjson.loads(more.pop(0) or b"[]") if coupons else ()
     return Look(
         number,
         now_ms,
-        units,
+        orjson.loads(free) if free else {},
         {tallies[place]: amount for place, amount in held},
         {
             coupons[place]: Held(coupon, bound, bool(claimed), bool(by_code), in_all, own, of_code)
             for place, coupon, bound, claimed, by_code, in_all, own, of_code in known
         },
     )
-
-
-def _json(wishes: Sequence[object]) -> str:
-    return orjson.dumps(wishes).decode()

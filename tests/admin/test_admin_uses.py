@@ -347,7 +347,7 @@ def test_lists_pages_and_the_gate_show_what_is_left(api: Api, recorded: Shop) ->
 def test_what_is_held_is_looked_up_by_key(shared_resources: Resources) -> None:
     # On SQLite alone: PostgreSQL reads small tables whole, whatever their keys.
     with driver_connection(shared_resources.engine) as connection:
-        statement = f"EXPLAIN QUERY PLAN {looking._LOOK_MORE['sqlite']}"
+        statement = f"EXPLAIN QUERY PLAN {looking._STATEMENTS['sqlite', True, True]}"
         plan = [row[3] for row in connection.execute(statement, ("[]", "[]", "[]")).fetchall()]
     stored = ("tally", "code", "claim", "in_all", "own", "of_code")
     found = {name: step.split()[0] for step in plan for name in stored if step.split()[1] == name}
