@@ -39,8 +39,17 @@ _ORDERED = (
     .values(order_no=bindparam("by"))
 )
 
-Outcome = str | Exception
-"""The number of an order, or why there is none."""
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An order; `new` if it was made just now."""
+
+    order_no: str
+    new: bool
+
+
+Outcome = Done | Exception
+"""An order, or why there is none."""
 
 
 class Moved(Exception):
@@ -86,11 +95,11 @@ def find(resources: Resources, wishes: Sequence[Wish]) -> tuple[list[Quoted], di
     for wish in wishes:
         order, row = keyed.get((wish.owner, wish.key)), rows.get(wish.given.token)
         if order is not None:
-            known[wish] = order.order_no if order.request == wish.request else _other_body()
+            known[wish] = Done(order.order_no, False) if order.request == wish.request else _other_body()
         elif row is None or row.shopper != wish.owner:
             known[wish] = _unknown(wish)
         elif row.order_no is not None:
-            known[wish] = row.order_no
+            known[wish] = Done(row.order_no, False)
         else:
             try:
                 found.append(Quoted(wish, row, snapshot.read(row.snapshot)))
@@ -147,7 +156,7 @@ def order(resources: Resources, quoter: Quoter, found: Sequence[Quoted]) -> dict
                 continue
             already = taken[each.row.token]
             if already is not None:
-                outcomes[each.wish] = already
+                outcomes[each.wish] = Done(already, False)
                 continue
             try:
                 drafts.append((each, _draft(resources, each, made, known, now)))
@@ -156,7 +165,7 @@ def order(resources: Resources, quoter: Quoter, found: Sequence[Quoted]) -> dict
         placed = _reserve(connection, drafts, outcomes)
         if placed:
             _write(resources, connection, placed, now)
-            outcomes.update({each.wish: new.order_no for each, new in placed})
+            outcomes.update({each.wish: Done(new.order_no, True) for each, new in placed})
     return outcomes
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from admin.checkout import batch
-from admin.checkout.batch import Moved, Outcome
+from admin.checkout.batch import Done, Moved, Outcome
 from admin.checkout.models import Ordered, Wish
 from admin.checkout.ordering import TRIES_MAX, changing
 from admin.checkout.refusing import Refusal, fresh_quotes
@@ -70,7 +70,6 @@ class CheckoutDesk(Together[Wish, Ordered]):
     def _several(self, waiting: Sequence[Waits]) -> None:
         """Order what can be ordered, in one transaction, and give everybody a reply or a failure."""
         found, outcomes = batch.find(self._resources, [each.asked for each in waiting])
-        before = {wish for wish, outcome in outcomes.items() if isinstance(outcome, str)}
         for _ in range(TRIES_MAX if found else 0):
             try:
                 made = batch.order(self._resources, self._quoter, found)
@@ -80,7 +79,7 @@ class CheckoutDesk(Together[Wish, Ordered]):
         else:
             made = {each.wish: changing() for each in found}
         outcomes |= made
-        self._reply(waiting, outcomes, before)
+        self._reply(waiting, outcomes)
         refused = [each for each in found if isinstance(outcomes[each.wish], Refusal)]
         if refused:
             replies = fresh_quotes(self._resources, [each.asked for each in refused])
@@ -93,8 +92,8 @@ class CheckoutDesk(Together[Wish, Ordered]):
             for each in waiting:
                 each.failure = conflicts.get(each.asked, each.failure)
 
-    def _reply(self, waiting: Sequence[Waits], outcomes: dict[Wish, Outcome], before: set[Wish]) -> None:
-        numbers = [outcome for outcome in outcomes.values() if isinstance(outcome, str)]
+    def _reply(self, waiting: Sequence[Waits], outcomes: dict[Wish, Outcome]) -> None:
+        numbers = [outcome.order_no for outcome in outcomes.values() if isinstance(outcome, Done)]
         shown: dict[str, bytes] = {}
         if numbers:
             with reading(self._resources.engine) as connection:
@@ -103,8 +102,8 @@ class CheckoutDesk(Together[Wish, Ordered]):
                     shown[order.order_no] = order.model_dump_json().encode()
         for each in waiting:
             outcome = outcomes[each.asked]
-            if isinstance(outcome, str):
-                each.reply = Ordered(shown[outcome], each.asked not in before)
+            if isinstance(outcome, Done):
+                each.reply = Ordered(shown[outcome.order_no], outcome.new)
             else:
                 each.failure = outcome
 
