@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import pytest
 from buying import Shopper, goods, money, row
 from preselling import (
@@ -55,8 +58,8 @@ def paid(shop: Shop, number: str) -> list[tuple[str, int, str]]:
         return [(each.purpose, each.amount, each.state) for each in rows]
 
 
-def callback_comes(shop: Shop, number: str) -> None:
-    """What the provider has put off happens now."""
+def put_off(shop: Shop, number: str) -> Any:
+    """The payment that the provider is to settle later, its callback due by now."""
     with writing(shop.resources.engine) as connection:
         late = connection.execute(
             select(payments).where(payments.c.order_no == number, payments.c.state == "started")
@@ -64,7 +67,12 @@ def callback_comes(shop: Shop, number: str) -> None:
         connection.execute(
             update(payments).where(payments.c.id == late.id).values(plan={**late.plan, "callback_at_ms": 0})
         )
-        late = connection.execute(select(payments).where(payments.c.id == late.id)).one()
+        return connection.execute(select(payments).where(payments.c.id == late.id)).one()
+
+
+def callback_comes(shop: Shop, number: str) -> None:
+    """What the provider has put off happens now."""
+    late = put_off(shop, number)
     assert paying.deliver(shop.resources, late)
     assert paying.deliver(shop.resources, late), "a repeated one does no harm"
 
@@ -225,3 +233,65 @@ def test_a_deposit_that_comes_late_is_kept_only_if_the_balance_can_follow(shop: 
     assert back(shop, twice) == [("double_payment", DEPOSIT, "settled")]
     assert money(shop, twice) == (2 * DEPOSIT, DEPOSIT)
     assert row(shop, twice).status == "deposit_paid"
+
+
+def test_a_deposit_asked_back_waits_for_an_operator_unless_it_goes_back_anyway(shop: Shop, api: Api) -> None:
+    ann, waiting = Buyer(api), []
+    confirm = {"mode": "confirm", "deposit": DEPOSIT}
+    for rule, status in (
+        ({**TERMS, "on_unpaid": "refund"}, "refunded"),
+        ({**TERMS, "on_unpaid": "forfeit"}, "refunding"),
+        ({**confirm, "on_unpaid": "refund"}, "refunding"),
+    ):
+        sku = shop.product(stock=5)
+        number = ann.deposited(presale(shop, sku, rule=rule), sku, 2)
+        assert ann.post(f"/{number}/refund")["status"] == status
+        if status == "refunding":
+            waiting.append((number, sku))
+        else:
+            assert (money(shop, number), goods(shop, sku)) == ((2 * DEPOSIT, 2 * DEPOSIT), (5, 0))
+    (declined, _), (agreed, sku) = waiting
+    # The clock waits for the operator, and goes on where it stopped.
+    window(shop, declined, -1, HOUR_MS)
+    tick(shop)
+    assert (row(shop, declined).status, told(shop, declined)) == ("refunding", [])
+    api.post(f"/orders/{declined}/refund/reject")
+    assert row(shop, declined).status == "deposit_paid"
+    tick(shop)
+    assert row(shop, declined).status == "deposit_paid", "looked at again in a while"
+    window(shop, declined, -1, HOUR_MS)
+    tick(shop)
+    assert [kind for kind, _ in told(shop, declined)] == ["balance_due"]
+    assert ann.balance(declined)["status"] == "paid"
+    api.post(f"/orders/{agreed}/refund")
+    assert (row(shop, agreed).status, money(shop, agreed)) == ("refunded", (2 * DEPOSIT, 2 * DEPOSIT))
+    assert goods(shop, sku) == (5, 0)
+    window(shop, agreed, -2, -1)
+    tick(shop)
+    assert told(shop, agreed) == []
+
+
+def test_money_that_meets_the_end_of_the_window_pays_or_goes_back(shop: Shop, api: Api) -> None:
+    sku = shop.product(stock=50)
+    ann = Buyer(api)
+    codes = [presale(shop, sku, rule={**TERMS, "on_unpaid": each}) for each in ("forfeit", "refund")]
+    numbers = [ann.deposited(code, sku) for code in codes * 4]
+    late = []
+    for number in numbers:
+        window(shop, number, -1, HOUR_MS)
+        assert ann.send("POST", f"/{number}/balance", {"sandbox": "late"}).status_code == 202
+        window(shop, number, -2, -1)
+        late.append(put_off(shop, number))
+    with ThreadPoolExecutor(8) as pool:
+        busy = [pool.submit(tick, shop) for _ in range(3)]
+        busy += [pool.submit(paying.deliver, shop.resources, payment) for payment in late]
+    for each in busy:
+        each.result()
+    tick(shop)
+    kept = 0
+    for number in numbers:
+        came, went = money(shop, number)
+        status = row(shop, number).status
+        kept += status == "paid"
+        assert (status, came - went) in {("paid", TOTAL), ("expired", DEPOSIT), ("refunded", 0)}
+    assert goods(shop, sku) == (50 - kept, 0)
