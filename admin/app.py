@@ -25,6 +25,8 @@ from admin.catalog import routes as catalog
 from admin.checkout import routes as checkout
 from admin.checkout.desk import CheckoutDesk
 from admin.coupons import routes as coupons
+from admin.coupons import shopping as coupon_shopping
+from admin.coupons.making import CodeMaking
 from admin.fence import Fence
 from admin.gate import routes as gate
 from admin.groups import routes as groups
@@ -103,6 +105,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *reports.ENDPOINTS,
     *gate.ENDPOINTS,
     *coupons.ENDPOINTS,
+    *coupon_shopping.ENDPOINTS,
     *orders.ENDPOINTS,
     *shopping.ENDPOINTS,
     *payments.ENDPOINTS,
@@ -145,6 +148,7 @@ def create_app(settings: Settings) -> Starlette:
             Reminding(resources),
             Forgetting(resources),
             Importing(resources),
+            CodeMaking(resources),
         )
         for each in rounds:
             each.start()

@@ -75,8 +75,16 @@ def _parser() -> argparse.ArgumentParser:
     importing.add_argument("--dry-run", action="store_true", help="judge everything, store nothing")
     importing.add_argument("--partial", action="store_true", help="store good rows though others have errors")
 
-    reconcile = _command(commands, "reconcile", _reconcile, "hold Redis, streams and ledger against each other")
-    reconcile.add_argument("--offer", metavar="ID", help="only this offer")
+    codes = _command(commands, "coupon-codes", _coupon_codes, "make codes of which each works once as a coupon")
+    codes.add_argument("--coupon", required=True, metavar="CODE", help="the coupon")
+    codes.add_argument("--count", required=True, type=_positive, metavar="N", help="how many, up to 100000")
+    codes.add_argument("--prefix", default="", metavar="TEXT", help="what each begins with")
+    codes.add_argument("--out", type=Path, metavar="FILE", help="write them here, as CSV")
+
+    reconcile = _command(
+        commands, "reconcile", _reconcile, "hold Redis, streams, ledger and books against each other"
+    )
+    reconcile.add_argument("--offer", metavar="ID", help="only this offer, and not the books of the shop")
     reconcile.add_argument("--repair", action="store_true", help="put right what has one right answer")
     reconcile.add_argument("--json", action="store_true", help="one JSON document instead of lines")
 
@@ -169,6 +177,13 @@ def _import(chosen: argparse.Namespace) -> int:
     return 0 if good else EXIT_BROKEN
 
 
+def _coupon_codes(chosen: argparse.Namespace) -> int:
+    from admin.coupons import command
+
+    print(command.run(Settings.from_env(), chosen.coupon, chosen.count, chosen.prefix, chosen.out))
+    return 0
+
+
 def _migrate(_chosen: argparse.Namespace) -> int:
     from alembic.util import CommandError
     from sqlalchemy.exc import SQLAlchemyError
@@ -187,10 +202,12 @@ def _migrate(_chosen: argparse.Namespace) -> int:
 
 
 def _reconcile(chosen: argparse.Namespace) -> int:
+    from admin.reconcile import repairs
     from gateway.orders.reconcile import command
 
-    settings = Settings.from_env()
-    text, sound = command.run(settings, offer=chosen.offer, repairing=chosen.repair, json=chosen.json)
+    text, sound = command.run(
+        Settings.from_env(), offer=chosen.offer, repairing=chosen.repair, json=chosen.json, books=repairs.look
+    )
     print(text)
     return 0 if sound else EXIT_BROKEN
 

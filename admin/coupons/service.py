@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Row, or_, select
+from sqlalchemy import Connection, Row, delete, func, or_, select
 
 from admin.audit import service as audit
 from admin.catalog import service as catalog
 from admin.catalog.tables import categories
 from admin.changes import note
-from admin.coupons.models import Coupon, CouponFilter, CouponPage
+from admin.coupons.models import Coupon, CouponFilter, CouponPage, CouponUse
+from admin.coupons.rows import fields_of
 from admin.coupons.states import check_change, in_state, require, state_of
-from admin.coupons.tables import coupons
+from admin.coupons.tables import coupon_batches, coupon_claims, coupon_codes, coupons
 from admin.errors import FieldError, Invalid
 from admin.inputs import examine
 from admin.promotions.coupon import CouponChange, CouponFields, NewCoupon, guard_coupon
 from admin.records import Records
+from admin.reservations.tables import tallies
 from admin.resources import Resources
 from gateway.orders.database import now_ms, reading, writing
 
@@ -54,7 +57,7 @@ def read(resources: Resources, code: str) -> Coupon:
         NotFound: there is none with this code.
     """
     with reading(resources.engine) as connection:
-        return _view(resources, now_ms(connection), _COUPONS.find(connection, code))
+        return _show(resources, connection, now_ms(connection), _COUPONS.find(connection, code))
 
 
 def page(resources: Resources, wanted: CouponFilter) -> CouponPage:
@@ -72,7 +75,8 @@ def page(resources: Resources, wanted: CouponFilter) -> CouponPage:
         if wanted.state is not None:
             statement = statement.where(in_state(wanted.state, now))
         rows, following = _COUPONS.page(connection, statement, wanted)
-    return CouponPage(items=[_view(resources, now, row) for row in rows], next=following)
+        uses = _uses(connection, rows)
+    return CouponPage(items=[_view(resources, now, row, uses[row.code]) for row in rows], next=following)
 
 
 def change(resources: Resources, code: str, body: object, *, actor: str, if_match: int | None = None) -> Coupon:
@@ -90,14 +94,14 @@ def change(resources: Resources, code: str, body: object, *, actor: str, if_matc
         state = state_of(row, now)
         if given is None:
             raise Invalid(errors)
-        before = _fields(row)
+        before = fields_of(row)
         after = before.model_copy(update={name: getattr(given, name) for name in given.model_fields_set})
         if state == "not_started":
             errors += _guard(connection, after, now, before)
         if errors:
             raise Invalid(_told_once(errors))
         check_change(state, before, after, now)
-        shown = _view(resources, now, row)
+        shown = _show(resources, connection, now, row)
         if after == before:
             return shown
         changed = _COUPONS.update(connection, row, _columns(after))
@@ -116,11 +120,11 @@ def end(resources: Resources, code: str, *, actor: str, if_match: int | None = N
         now = now_ms(connection)
         require(state_of(row, now), ("not_started", "running"), "be ended")
         ended = _COUPONS.update(connection, row, {"ended_at_ms": now})
-        return _record(resources, connection, actor, "end", ended, _view(resources, now, row))
+        return _record(resources, connection, actor, "end", ended, _show(resources, connection, now, row))
 
 
 def remove(resources: Resources, code: str, *, actor: str, if_match: int | None = None) -> None:
-    """Delete a coupon that has not started, so that nobody can have used it.
+    """Delete a coupon that has not started, so that nobody can have used it; its claims and codes go, too.
 
     Raises:
         NotFound, StaleRevision: there is none, or it was changed in between.
@@ -130,7 +134,10 @@ def remove(resources: Resources, code: str, *, actor: str, if_match: int | None 
         row = _COUPONS.lock(connection, code, if_match)
         now = now_ms(connection)
         require(state_of(row, now), ("not_started",), "be deleted: only one that has not started can")
-        _COUPONS.remove(connection, row, partial(_view, resources, now), actor=actor)
+        _COUPONS.remove(connection, row, partial(_show, resources, connection, now), actor=actor)
+        # Batches first: whoever makes codes holds the batch, and finds none any more.
+        for table in (coupon_batches, coupon_codes, coupon_claims):
+            connection.execute(delete(table).where(table.c.coupon == code))
         note(connection, "coupon", code, None)
 
 
@@ -171,7 +178,7 @@ def _record(
         "revision": row.revision,
     }
     note(connection, "coupon", row.code, body)
-    after = _view(resources, now_ms(connection), row)
+    after = _show(resources, connection, now_ms(connection), row)
     audit.record(
         connection,
         actor,
@@ -191,11 +198,33 @@ def _columns(fields: CouponFields) -> dict[str, Any]:
     return {"starts_at_ms": fields.starts_at, "ends_at_ms": fields.ends_at, "terms": terms}
 
 
-def _fields(row: Row[Any]) -> CouponFields:
-    return CouponFields.model_validate({**row.terms, "starts_at": row.starts_at_ms, "ends_at": row.ends_at_ms})
+def _uses(connection: Connection, rows: Sequence[Row[Any]]) -> dict[str, CouponUse]:
+    """How much some coupons are used, each by its code."""
+    codes = [row.code for row in rows]
+    counted = connection.execute(
+        select(tallies).where(tallies.c.kind == "coupon", tallies.c.subject.in_(codes), tallies.c.owner == "")
+    )
+    orders = {row.subject: (row.reserved, row.committed) for row in counted}
+    made = connection.execute(
+        select(coupon_batches.c.coupon, func.sum(coupon_batches.c.made).label("codes"))
+        .where(coupon_batches.c.coupon.in_(codes))
+        .group_by(coupon_batches.c.coupon)
+    )
+    batches = {row.coupon: int(row.codes) for row in made}
+    uses = {}
+    for row in rows:
+        reserved, committed = orders.get(row.code, (0, 0))
+        uses[row.code] = CouponUse(
+            reserved=reserved, committed=committed, claims=row.claimed, codes=batches.get(row.code, 0)
+        )
+    return uses
 
 
-def _view(resources: Resources, now: int, row: Row[Any]) -> Coupon:
+def _show(resources: Resources, connection: Connection, now: int, row: Row[Any]) -> Coupon:
+    return _view(resources, now, row, _uses(connection, [row])[row.code])
+
+
+def _view(resources: Resources, now: int, row: Row[Any], use: CouponUse) -> Coupon:
     return Coupon(
         **row.terms,
         code=row.code,
@@ -203,6 +232,7 @@ def _view(resources: Resources, now: int, row: Row[Any]) -> Coupon:
         starts_at=resources.iso(row.starts_at_ms),
         ends_at=resources.iso(row.ends_at_ms),
         ended_at=resources.iso_or_none(row.ended_at_ms),
+        use=use,
         revision=row.revision,
         created_at=resources.iso(row.created_at_ms),
         updated_at=resources.iso(row.updated_at_ms),

@@ -25,6 +25,7 @@ _SENTENCES: Mapping[str, Mapping[str, str]] = {
     "deposit_too_large": {"en": "its deposit would count for its whole price", "zh-Hant": "訂金抵扣已達售價"},
     "limit_per_shopper": {"en": "more units than one shopper may have", "zh-Hant": "超過每人限購數量"},
     "used_up": {"en": "too little of it is left", "zh-Hant": "活動名額或預算不足"},
+    "used": {"en": "it was used as often as it may be", "zh-Hant": "已使用完畢"},
     "own_button": {"en": "it has a button of its own", "zh-Hant": "請使用專屬按鈕購買"},
     "stands_alone": {"en": "it is bought alone, without other products", "zh-Hant": "須單獨購買"},
     "not_in_scope": {"en": "it does not hold this product", "zh-Hant": "此商品不在活動範圍"},

@@ -50,12 +50,13 @@ def _export(sheet: Sheet) -> Callable[[Call], Response]:
             "Content-Length": str(file.tell()),
             "Content-Disposition": f'attachment; filename="{sheet.name}.csv"',
         }
-        return StreamingResponse(_pieces(file), headers=headers, media_type=CSV)
+        return StreamingResponse(pieces(file), headers=headers, media_type=CSV)
 
     return run
 
 
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+def pieces(file: IO[bytes]) -> Iterator[bytes]:
+    """A file piece by piece from its start; it is closed after the last."""
     with file:
         file.seek(0)
         while piece := file.read(_PIECE_BYTES):
