@@ -11,10 +11,10 @@ from itertools import accumulate
 from typing import Any
 
 from redis.exceptions import RedisError
-from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from admin.campaigns import listing, offering, plans, publishing, recording, removal, windows
+from admin.campaigns import listing, offering, plans, publishing, recording, removal, unsettled, windows
 from admin.campaigns.models import Campaign, CopyInput, Removed, TerminateInput
 from admin.campaigns.states import LIVE, require
 from admin.campaigns.stored import Readable, Stored, check_revision, load, to_columns
@@ -26,7 +26,6 @@ from admin.promotions import registry
 from admin.promotions.guards import guard_items
 from admin.resources import Resources
 from gateway.orders.database import now_ms, reading, writing
-from gateway.orders.tables import orders
 
 _CODE_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
@@ -260,13 +259,8 @@ def delete_campaign(resources: Resources, code: str, *, actor: str, if_match: in
         before = campaign_view(resources, stored)
         if stored.row.archived:
             return Removed(deleted=None, archived=code)
-        if stored.state == "ended" and _has_orders(connection, code):
-            if _has_orders(connection, code, orders.c.status == "pending"):
-                raise Conflict(
-                    "orders of it still wait for payment; archive it when they are paid or over",
-                    code="orders_pending",
-                    state=stored.state,
-                )
+        if stored.state == "ended" and unsettled.has_orders(connection, code):
+            unsettled.require_settled(connection, code)
             bump(connection, stored, archived=True)
             recording.changed(resources, connection, actor, "archive", code, before)
             return Removed(deleted=None, archived=code)
@@ -289,10 +283,6 @@ def delete_campaign(resources: Resources, code: str, *, actor: str, if_match: in
     with reading(resources.engine) as connection:
         gone = connection.execute(select(func.count()).where(campaigns.c.code == code)).scalar_one() == 0
     return Removed(deleted=code if gone else None, archived=None if gone else code)
-
-
-def _has_orders(connection: Connection, code: str, *which: ColumnElement[bool]) -> bool:
-    return bool(connection.execute(select(exists().where(orders.c.campaign == code, *which))).scalar_one())
 
 
 def remove_offers(resources: Resources, ids: list[str]) -> None:

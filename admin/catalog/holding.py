@@ -1,4 +1,6 @@
-"""What still needs a product or a category: campaigns that are published and not over. A draft holds nothing."""
+"""What still needs a product or a category: campaigns that are published and not over, and orders on their way. A
+draft holds nothing.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +9,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, Connection, Row, String, cast, false, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, String, cast, exists, false, or_, select
 
 from admin.campaigns.states import LIVE, in_state
 from admin.campaigns.tables import campaign_items, campaigns
+from admin.orders.tables import order_lines
 from admin.promotions import registry
+from gateway.orders.tables import ACTIVE_STATES, offers, orders
+
+LIVE_STATUSES = tuple(state for state in ACTIVE_STATES if state != "completed")
+"""Orders that still need their products."""
 
 
 def campaign_with_product(connection: Connection, sku: str, now_ms: int) -> str | None:
@@ -27,6 +34,15 @@ def campaign_with_product(connection: Connection, sku: str, now_ms: int) -> str 
     if code is not None:
         return code
     return next((row.code for row in _mentioning(connection, sku, now_ms) if sku in _named(row)), None)
+
+
+def in_live_order(connection: Connection, sku: str) -> bool:
+    """Whether an order that is still on its way has a product, as a gift or an add-on, too."""
+    live = orders.c.status.in_(LIVE_STATUSES)
+    # Each has an index of its own.
+    sold = exists().where(orders.c.offer == offers.c.id, offers.c.sku == sku, live)
+    ordered = exists().where(orders.c.order_no == order_lines.c.order_no, order_lines.c.sku == sku, live)
+    return bool(connection.execute(select(or_(sold, ordered))).scalar_one())
 
 
 def campaign_with_category(connection: Connection, category: str, now_ms: int) -> str | None:

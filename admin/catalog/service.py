@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, exists, func, or_, select, update
 
-from admin.catalog.holding import campaign_with_product
+from admin.catalog.holding import campaign_with_product, in_live_order
 from admin.catalog.models import Membership, Product, ProductChange, ProductFilter, ProductInput, ProductPage
 from admin.catalog.tables import products
 from admin.catalog.tree import family
@@ -18,12 +18,9 @@ from admin.inputs import check
 from admin.records import Records
 from admin.resources import Resources
 from gateway.orders.database import now_ms, reading, writing
-from gateway.orders.tables import offers, orders
+from gateway.orders.tables import offers
 
 _PRODUCTS = Records("product", products, key="sku", order=("sku",))
-
-LIVE_STATUSES = ("pending", "paid", "shipped", "refunding")
-"""Orders that still need their product."""
 
 
 def create(resources: Resources, body: object, *, actor: str) -> Product:
@@ -113,10 +110,10 @@ def remove(resources: Resources, sku: str, *, actor: str, if_match: int | None =
         row = _PRODUCTS.lock(connection, sku, if_match)
         now = now_ms(connection)
         offered = offers.c.sku == sku, offers.c.state != "terminated", offers.c.ends_at_ms > now
-        ordered = orders.c.sku == sku, orders.c.status.in_(LIVE_STATUSES)
         if (
             row.reserved
-            or connection.execute(select(or_(exists().where(*offered), exists().where(*ordered)))).scalar_one()
+            or connection.execute(select(exists().where(*offered))).scalar_one()
+            or in_live_order(connection, sku)
         ):
             raise Conflict(f"{sku} is in a live offer or order", code="product_in_use")
         campaign = campaign_with_product(connection, sku, now)

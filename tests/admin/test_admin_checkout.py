@@ -8,6 +8,7 @@ import pytest
 from checking_out import GIFT_TIER, Buyer, Market
 from sidecar import Api, fields_of
 
+from admin.groups.tables import groups
 from admin.orders import expiring
 from admin.quotes.tables import quotes
 from admin.resources import Resources
@@ -274,3 +275,47 @@ def test_an_order_that_ends_unpaid_gives_everything_back(market: Market, ann: Bu
     market.check()
     # The coupon may be used again.
     assert ann.buy({"lamp": 1}, coupon="SAVE")["coupon"] == "SAVE"
+
+
+def test_what_orders_need_is_not_deleted(api: Api, market: Market, ann: Buyer) -> None:
+    market.campaign("mugs", "threshold_gift", GIFT_TIER, items=["kettle"])
+    order_no = ann.buy({"kettle": 2})["order_no"]
+    ann.post(f"/{order_no}/pay")
+    for sku in ("kettle", "mug"):
+        assert api.delete(f"/products/{sku}", 409)["type"].endswith("product_in_use")
+    market.note("campaign", "mugs", None)
+    api.post(f"/orders/{order_no}/ship", {"carrier": "Fast & Far", "tracking_no": "FF-1"})
+    assert api.delete("/products/mug", 409)["type"].endswith("product_in_use")
+    api.post(f"/orders/{order_no}/complete")
+    api.delete("/products/mug")
+
+
+def test_a_campaign_is_archived_once_everything_is_settled(api: Api, market: Market, ann: Buyer) -> None:
+    lasting = {"starts_at": market.now_ms() - 1000, "ends_at": market.now_ms() + 3_600_000}
+    body = {"type": "item_discount", "code": "half", "name": "Half", "rule": {"percent_off": 50}, **lasting}
+    api.post("/campaigns", {**body, "items": [{"sku": "kettle"}]}, 201)
+    order_no = ann.buy({"kettle": 2})["order_no"]
+    api.post("/campaigns/half/terminate")
+
+    def refused() -> tuple[str, Any, Any, Any]:
+        problem = api.delete("/campaigns/half", 409)
+        return problem["type"].split(":")[-1], problem["orders"], problem["deposits"], problem["groups"]
+
+    assert refused() == ("orders_pending", [order_no], [], [])
+    with writing(market.resources.engine) as connection:
+        connection.execute(orders.update().values(status="deposit_paid"))
+        connection.execute(groups.insert().values(open_group("half")))
+    assert refused() == ("deposits_open", [], [order_no], ["g1"])
+    with writing(market.resources.engine) as connection:
+        connection.execute(orders.update().values(status="paid"))
+    assert refused() == ("groups_open", [], [], ["g1"])
+    with writing(market.resources.engine) as connection:
+        connection.execute(groups.update().values(state="full", settled=True))
+    assert api.delete("/campaigns/half") == {"deleted": None, "archived": "half"}
+    assert ann.get(f"/{order_no}")["campaigns"] == ["half"]
+
+
+def open_group(code: str) -> dict[str, Any]:
+    terms = {"name": "Kettle", "base_price": 1000, "price": 600, "size": 2, "limit_per_shopper": 1}
+    state = {"state": "open", "leader": "ann", "virtual_fill": False, "virtual_seats": 0, "settled": False}
+    return {"id": "g1", "campaign": code, "sku": "kettle", **terms, **state, "opened_at_ms": 1, "deadline_ms": 2}

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from buying import Shopper, an_order, bring, row
 from pydantic import TypeAdapter
+from preselling import Buyer, coupon, due, presale
 from sidecar import KEY, Api, Shop
 from sqlalchemy import update
 from starlette.routing import Route
@@ -19,6 +20,7 @@ from admin.payments import booking
 from admin.payments.providers import registry
 from admin.payments.providers.signing import HEADER, CallbackSigner
 from admin.payments.tables import payments
+from admin.quotes.tables import quotes
 from gateway.orders.database import writing
 from gateway.settings import Settings
 from gateway.tokens import mint
@@ -116,12 +118,31 @@ def test_the_examples_about_orders_work(api: Api, shop: Shop) -> None:
             _check_against_schema(document, path, method, reply.json())
 
 
+def test_the_examples_about_pre_sales_work(api: Api, shop: Shop) -> None:
+    document = api.get("/openapi.json")
+    examples, buyer, sku = examples_in(document), Buyer(api), shop.product()
+    code = presale(shop, sku)
+    coupon(shop, code="SAVE5")
+    for example in examples["pay_deposit"]:
+        reply = buyer.deposit(code, sku, example)
+        _check_against_schema(document, "/api/presales/{campaign}/{sku}/deposit", "POST", reply)
+    for example in examples["pay_balance"]:
+        reply = buyer.balance(due(shop, buyer, code, sku), example)
+        _check_against_schema(document, "/api/orders/{order_no}/balance", "POST", reply)
+
+
 def _begin_payment(shop: Shop, order_no: str, payment: str) -> None:
     with writing(shop.resources.engine) as connection:
         order = row(shop, order_no)
         due = Due(order.total, "full", order.expire_at_ms)
         begun = booking.begin(connection, order, due, registry.chosen(shop.resources), "late")
         connection.execute(update(payments).where(payments.c.id == begun.id).values(id=payment))
+
+
+def _name_quote(shop: Shop, shopper: str, token: str) -> None:
+    """Give a shopper's quote the token of an example."""
+    with writing(shop.resources.engine) as connection:
+        connection.execute(update(quotes).where(quotes.c.shopper == shopper).values(token=token))
 
 
 def test_the_examples_work(api: Api, shop: Shop) -> None:
@@ -162,17 +183,20 @@ def test_the_examples_work(api: Api, shop: Shop) -> None:
         ("terminate_campaign", "POST", "/campaigns/noon1121/terminate", 200),
         ("quote", "POST", "/api/quote", 200),
         ("quote_as", "POST", "/quote", 200),
+        ("checkout", "POST", "/api/orders", 201),
         ("replace_cart", "PUT", "/api/cart", 200),
         ("add_cart_line", "POST", "/api/cart/lines", 200),
         ("merge_cart", "POST", "/api/cart/merge", 200),
     ]
-    later = {name for name, *_ in OF_ORDERS}
+    later = {"pay_deposit", "pay_balance", *(name for name, *_ in OF_ORDERS)}
     assert {name for name, *_ in plan} == {name for name, given in examples.items() if given} - later
     for name, method, path, status in plan:
         if name == "publish_campaign":
             # A copy has no window of its own yet.
             api.patch("/campaigns/noon1122", lasting)
         for example in examples[name]:
+            if name == "checkout":
+                _name_quote(shop, "amy", example["token"])
             body = {**example, **lasting} if name == "create_campaign" else example
             sent = {"content": body} if isinstance(body, str) else {"json": body}
             reply = api.send(method, path, key=amy if path[:5] == "/api/" else KEY, **sent)
