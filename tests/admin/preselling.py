@@ -6,9 +6,10 @@ from typing import Any
 
 import httpx
 from buying import ANN, Shopper
-from sidecar import Api, Shop
+from sidecar import ACTOR, Api, Shop
 from sqlalchemy import select, update
 
+from admin.coupons import service as coupons
 from admin.notices.tables import notices
 from admin.orders.tables import order_lines
 from admin.presales.balances import Balances
@@ -80,6 +81,28 @@ def window(shop: Shop, number: str, starts_in_ms: int, ends_in_ms: int) -> None:
             .where(presale_orders.c.order_no == number)
             .values(next_at_ms=steps[len(list(told))])
         )
+
+
+def coupon(shop: Shop, **about: Any) -> str:
+    """A coupon that takes 5.00 off, unless said otherwise."""
+    now = shop.now_ms()
+    body = {
+        "code": shop.unique("SAVE"),
+        "name": "Save",
+        "kind": "amount",
+        "starts_at": now - 1000,
+        "ends_at": now + HOUR_MS,
+        **({} if about.get("kind") == "percent" else {"amount_off": 500}),
+        **about,
+    }
+    return str(coupons.create(shop.resources, body, actor=ACTOR).code)
+
+
+def due(shop: Shop, ann: Buyer, code: str, sku: str, quantity: int = 1) -> str:
+    """An order whose balance may be paid."""
+    number = ann.deposited(code, sku, quantity)
+    window(shop, number, -1, HOUR_MS)
+    return number
 
 
 def tick(shop: Shop) -> None:

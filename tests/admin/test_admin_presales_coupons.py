@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 from buying import BOB, money, row
-from preselling import HOUR_MS, TERMS, Buyer, code_of, line_of, presale, tally, tick, window
+from preselling import HOUR_MS, TERMS, Buyer, code_of, coupon, due, line_of, presale, tally, tick, window
 from sidecar import Api, Shop
 from sqlalchemy import select
 
 from admin.campaigns import service as campaigns
 from admin.catalog import service as catalog
-from admin.coupons import service as coupons
 from admin.payments import booking
 from admin.payments.providers.interface import Standing
 from admin.payments.tables import payments
@@ -27,28 +26,6 @@ ACTOR = "tester"
 def own_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rounds happen when the test says so."""
     monkeypatch.setattr(Balances, "interval_s", 3600.0)
-
-
-def coupon(shop: Shop, **about: Any) -> str:
-    """A coupon that takes 5.00 off, unless said otherwise."""
-    now = shop.now_ms()
-    body = {
-        "code": shop.unique("SAVE"),
-        "name": "Save",
-        "kind": "amount",
-        "starts_at": now - 1000,
-        "ends_at": now + HOUR_MS,
-        **({} if about.get("kind") == "percent" else {"amount_off": 500}),
-        **about,
-    }
-    return str(coupons.create(shop.resources, body, actor=ACTOR).code)
-
-
-def due(shop: Shop, ann: Buyer, code: str, sku: str, quantity: int = 1) -> str:
-    """An order whose balance may be paid."""
-    number = ann.deposited(code, sku, quantity)
-    window(shop, number, -1, HOUR_MS)
-    return number
 
 
 def whole(shop: Shop, number: str) -> tuple[Any, ...]:
