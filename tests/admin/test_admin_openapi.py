@@ -10,7 +10,6 @@ import orjson
 from buying import Shopper, an_order, bring, row
 from preselling import Buyer, coupon, due, presale
 from pydantic import TypeAdapter
-from preselling import Buyer, coupon, due, presale
 from sidecar import KEY, Api, Shop
 from sqlalchemy import update
 from starlette.routing import Route
@@ -117,19 +116,6 @@ def test_the_examples_about_orders_work(api: Api, shop: Shop) -> None:
             reply = api.send(method, path.format(order_no=order_no), key=key, content=body, headers=headers)
             assert reply.status_code == 200, (name, reply.text)
             _check_against_schema(document, path, method, reply.json())
-
-
-def test_the_examples_about_pre_sales_work(api: Api, shop: Shop) -> None:
-    document = api.get("/openapi.json")
-    examples, buyer, sku = examples_in(document), Buyer(api), shop.product()
-    code = presale(shop, sku)
-    coupon(shop, code="SAVE5")
-    for example in examples["pay_deposit"]:
-        reply = buyer.deposit(code, sku, example)
-        _check_against_schema(document, "/api/presales/{campaign}/{sku}/deposit", "POST", reply)
-    for example in examples["pay_balance"]:
-        reply = buyer.balance(due(shop, buyer, code, sku), example)
-        _check_against_schema(document, "/api/orders/{order_no}/balance", "POST", reply)
 
 
 def test_the_examples_about_pre_sales_work(api: Api, shop: Shop) -> None:
