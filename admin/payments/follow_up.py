@@ -15,6 +15,7 @@ from admin.payments.tables import payments, refunds
 from admin.resources import Resources
 from admin.rounds import EXPECTED, Rounds
 from gateway.orders.database import now_ms, reading
+from gateway.orders.tables import OVER_STATES, orders
 
 ASK_AGAIN_MS = 10_000
 """How long whoever began a payment or refund is left to finish it."""
@@ -57,7 +58,11 @@ class FollowUp(Rounds):
 
     def _look_at(self, payment: Row[Any], now: int) -> None:
         called = paying.deliver(self._resources, payment)
-        if not called and self._asking and payment.created_at_ms <= now - ASK_AGAIN_MS:
+        if called or not self._asking or payment.created_at_ms > now - ASK_AGAIN_MS:
+            return
+        if payment.order_status in OVER_STATES:
+            paying.look_up(self._resources, payment)
+        else:
             paying.ask(self._resources, payment)
 
     def _take(self, name: str, step: Callable[[], object]) -> None:
@@ -77,7 +82,8 @@ class FollowUp(Rounds):
         """The next batch of payments without an answer, begun anew after the last, and database time."""
         with reading(self._resources.engine) as connection:
             rows = connection.execute(
-                select(payments)
+                select(payments, orders.c.status.label("order_status"))
+                .join(orders, orders.c.order_no == payments.c.order_no)
                 .where(payments.c.state == "started", tuple_(payments.c.created_at_ms, payments.c.id) > self._after)
                 .order_by(payments.c.created_at_ms, payments.c.id)
                 .limit(ROUND_MAX)

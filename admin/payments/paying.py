@@ -17,7 +17,7 @@ from admin.orders.models import OrderInFull
 from admin.orders.ownership import own
 from admin.payments import booking, webhook
 from admin.payments.providers import registry
-from admin.payments.providers.interface import Provider, ProviderAway
+from admin.payments.providers.interface import Provider, ProviderAway, Standing
 from admin.payments.providers.sandbox import Sandbox
 from admin.payments.tables import payments
 from admin.resources import Resources
@@ -109,6 +109,16 @@ def ask(resources: Resources, payment: Row[Any]) -> str:
     if standing.state != "waiting":
         booking.book(resources, payment, standing)
     return standing.state
+
+
+def look_up(resources: Resources, payment: Row[Any]) -> None:
+    """Find out about a payment of an order that is over. It must not be charged for now, only to be sent back."""
+    try:
+        found = registry.named(resources, payment.provider).find(booking.as_asked(payment))
+    except ProviderAway as error:
+        _log.warning("payment %s will be asked about again: %s", payment.id, error)
+        return
+    booking.book(resources, payment, found or Standing("refused"))
 
 
 def deliver(resources: Resources, payment: Row[Any]) -> bool:

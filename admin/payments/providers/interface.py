@@ -73,6 +73,13 @@ class Provider(Protocol):
             ProviderAway: no answer came.
         """
 
+    def find(self, payment: Payment) -> Standing | None:
+        """How a payment stands that may never have been asked for, without asking for it; None: it is unknown.
+
+        Raises:
+            ProviderAway: no answer came.
+        """
+
     def give_back(self, refund: Refund) -> bool:
         """Send money back, once per refund id; False while it is under way.
 
