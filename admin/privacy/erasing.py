@@ -24,12 +24,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from admin import migrations
 from admin.audit.tables import audit
 from admin.carts.tables import carts
+from admin.coupons.tables import coupon_claims, coupon_codes
+from admin.groups.tables import groups
 from admin.members.tables import members
+from admin.memberships.tables import membership_grants
 from admin.notices.tables import notices
 from admin.payments.tables import refunds
 from admin.privacy import traces
 from admin.quotes.tables import quotes
 from admin.reminders.tables import reminders
+from admin.reservations.tables import reservations, tallies
 from gateway import store
 from gateway.errors import SeckillError, SettingsError
 from gateway.orders.database import open_engine, reading, writing
@@ -37,12 +41,21 @@ from gateway.orders.pacing import one_line
 from gateway.orders.tables import order_events, order_units, orders, unit_releases
 from gateway.settings import Settings
 
-OPEN_STATES = ("pending", "paid", "refunding")
+OPEN_STATES = ("pending", "deposit_paid", "balance_due", "awaiting_group", "paid", "refunding")
 """Orders in these states still need their shopper."""
 OPEN_REFUNDS = ("requested", "sending")
 NAMED_MAX = 5
 """Obstacles told in one sentence."""
 TOGETHER = 500
+NAMING = (
+    coupon_claims.c.shopper,
+    coupon_codes.c.shopper,
+    membership_grants.c.shopper,
+    reservations.c.owner,
+    tallies.c.owner,
+    groups.c.leader,
+)
+"""Besides orders, what the shop counts on and cannot delete."""
 _TELLING = ("address", "tracking_no")
 """Facts in histories and logs that lead to a person."""
 
@@ -168,6 +181,8 @@ def _change_ledger(engine: Engine, shopper: str) -> tuple[int, dict[str, int]]:
             raise CannotErase(obstacles)
         for piece in _pieces(numbers):
             _change_orders(connection, piece, shopper, pseudonym)
+        for column in NAMING:
+            connection.execute(update(column.table).where(column == shopper).values({column: pseudonym}))
         gone = {
             table.name: connection.execute(delete(table).where(table.c.shopper == shopper)).rowcount
             for table in (reminders, notices, members, quotes, carts)
@@ -197,7 +212,7 @@ def _change_orders(connection: Connection, numbers: Sequence[str], shopper: str,
     connection.execute(
         update(orders)
         .where(orders.c.order_no.in_(numbers))
-        .values(shopper=pseudonym, address=None, tracking_no=None)
+        .values(shopper=pseudonym, address=None, tracking_no=None, note=None)
     )
     for table in (order_units, unit_releases):
         connection.execute(update(table).where(table.c.order_no.in_(numbers)).values(shopper=pseudonym))

@@ -16,6 +16,7 @@ from admin.coupons.models import MyCoupon
 from admin.coupons.standing import Uses, standing
 from admin.coupons.tables import coupon_batches, coupon_claims, coupon_codes, coupons
 from admin.errors import Conflict
+from admin.privacy.erasing import erase
 from admin.promotions.audience import GUEST, Shopper
 from admin.promotions.cart import Cart
 from admin.promotions.coupon import CouponFields
@@ -214,6 +215,22 @@ def test_many_who_enter_one_code_at_once_are_one(desk: Desk) -> None:
     with reading(desk.resources.engine) as connection:
         owner = connection.execute(select(coupon_codes.c.shopper).where(coupon_codes.c.code == code)).scalar_one()
     assert (owner, held) == (winner, code)
+
+
+def test_who_is_erased_leaves_claims_under_another_name(desk: Desk) -> None:
+    coupon, coded, code = desk.coupon(total=1), desk.coupon(), desk.shop.unique("ONE")
+    desk.codes(coded, code)
+    for each in (coupon, code):
+        desk.claim(each)
+    desk.use(Claim("coupon_shopper", coupon, 1, owner="amy"))
+    erase(desk.resources.engine, desk.resources.redis, "amy")
+    ((holder, _),), ((owner, held),) = desk.claims(coupon), desk.claims(coded)
+    assert (holder == owner, holder.startswith("erased-"), held) == (True, True, code)
+    assert desk.refused(coupon) == "exhausted"
+    assert desk.refused(code) == "taken"
+    with reading(desk.resources.engine) as connection:
+        assert ledger.used(connection, [("coupon_shopper", coupon, "amy")]) == {}
+        assert ledger.used(connection, [("coupon_shopper", coupon, holder)]) != {}
 
 
 @pytest.mark.soak

@@ -208,7 +208,9 @@ def test_after_a_crash_the_second_time_finishes(shop: Shop, monkeypatch: pytest.
     assert leads_to_amy(everywhere(shop)) == []
 
 
-@pytest.mark.parametrize("status", ["pending", "paid", "refunding"])
+@pytest.mark.parametrize(
+    "status", ["pending", "deposit_paid", "balance_due", "awaiting_group", "paid", "refunding"]
+)
 def test_an_open_order_still_needs_its_shopper(shop: Shop, status: str) -> None:
     shop.order(offer_of(shop.campaign()), shopper=AMY, status="completed")
     open_order = shop.order(offer_of(shop.campaign()), shopper=AMY, status=status)
