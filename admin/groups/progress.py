@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -91,6 +92,13 @@ class Watching(Rounds):
         for topic in self._topics.values():
             topic.wake()
 
+    def stop(self) -> None:
+        """End every stream, and stop reading."""
+        self._closing = True
+        for topic in list(self._topics.values()):
+            _in_loop(topic, topic.wake)
+        super().stop()
+
     def round(self) -> None:
         """Read all watched groups.
 
@@ -106,8 +114,7 @@ class Watching(Rounds):
             found = views.progress(connection, [group for group, _ in watched])
         for group, topic in watched:
             if group in found:
-                with contextlib.suppress(RuntimeError):  # the loop has ended
-                    topic.loop.call_soon_threadsafe(topic.publish, found[group])
+                _in_loop(topic, partial(topic.publish, found[group]))
 
     async def stream(self, group: str, receive: Receive, send: Send) -> None:
         """Send a group's events until it is over, the client goes or the process stops."""
@@ -150,6 +157,12 @@ class Stream(Response):
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Send events as they come."""
         await self._watching.stream(self._group, receive, send)
+
+
+def _in_loop(topic: _Topic, step: Callable[[], None]) -> None:
+    """Have a step done by the loop that a topic belongs to, from another thread."""
+    with contextlib.suppress(RuntimeError):  # the loop has ended, and its streams with it
+        topic.loop.call_soon_threadsafe(step)
 
 
 async def _first(*futures: asyncio.Future[None]) -> bool:

@@ -1,0 +1,232 @@
+"""Given groups over HTTP: who may do what, what is shown of a group, and streams of how it fills."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import grouping
+import orjson
+import pytest
+from anyio.from_thread import BlockingPortal
+from buying import money
+from grouping import BASE, PRICE, Guest, group_buy, run_down, statuses
+from pydantic import TypeAdapter
+from sidecar import Api, Shop
+
+from admin.groups import progress
+from admin.groups.models import GroupWithOrder
+from admin.groups.progress import Watching
+from tests.conftest import wait_until
+
+ADDRESS = {"name": "Ann", "phone": "+886 2 1", "line1": "1 Long Street", "city": "Taipei", "country": "TW"}
+
+
+def code(problem: Any) -> str:
+    return str(problem["type"]).rpartition(":")[2]
+
+
+def test_a_group_is_opened_shared_joined_left_and_filled(api: Api, shop: Shop) -> None:
+    campaign = group_buy(shop, rule={"size": 2})
+    ann, bob, cid = (Guest(api, shop.unique(name)) for name in ("ann", "bob", "cid"))
+    opened = ann.open(campaign, address=ADDRESS, note="blue")
+    group, first = opened["id"], opened["order_no"]
+    assert opened["order"]["order_no"] == first
+    assert (opened["order"]["total"], opened["order"]["flow"], opened["order"]["group_id"]) == (
+        PRICE,
+        "group_buy",
+        group,
+    )
+    assert (opened["order"]["address"], opened["order"]["note"]) == (ADDRESS, "blue")
+    assert (opened["price"], opened["base_price"], opened["currency"]) == (PRICE, BASE, "CNY")
+    assert opened["url"] == f"/g/{group}"
+    assert opened["order"]["expire_at"] < opened["deadline"]
+    seen = Guest(api).get(f"/api/groups/{group}")
+    assert seen["members"] == [{"leader": True, "paid": False, "virtual": False, "me": False}]
+    assert (seen["seats_held"], seen["seats_paid"], seen["seats_left"], seen["my_order_no"]) == (1, 0, 1, None)
+    assert ann.name not in orjson.dumps(seen).decode()
+    assert Guest(api).get(f"/api/groups?campaign={campaign.code}")["items"][0]["id"] == group
+    assert ann.pay(first)["status"] == "awaiting_group"
+    assert ann.pay(first)["status"] == "awaiting_group", "paying once more changes nothing"
+    second = bob.join(group, quantity=1)["order_no"]
+    assert code(cid.join(group, 409)) == "no_seat_left"
+    assert bob.leave(group)["order"]["status"] == "cancelled"
+    assert code(bob.leave(group, 409)) == "not_in_group"
+    assert code(bob.pay(second, 409)) == "wrong_state"
+    third = cid.sit(group)
+    seen = cid.get(f"/api/groups/{group}")
+    assert (seen["state"], seen["my_order_no"]) == ("full", third)
+    assert [(each["leader"], each["me"]) for each in seen["members"]] == [(True, False), (False, True)]
+    assert statuses(shop, group) == ["cancelled", "paid", "paid"]
+    assert code(cid.leave(group, 409)) == "group_over"
+    refunded = cid.post(f"/api/orders/{third}/refund")
+    assert (refunded["status"], money(shop, third)) == ("refunded", (PRICE, PRICE))
+    assert ann.get(f"/api/groups/{group}")["state"] == "full", "it was, whoever is paid back later"
+
+
+def test_a_refund_of_an_order_that_waits_for_its_group_is_leaving_it(api: Api, shop: Shop) -> None:
+    ann, bob = (Guest(api, shop.unique(name)) for name in ("ann", "bob"))
+    group = ann.open(group_buy(shop, stock=10))["id"]
+    order_no = bob.sit(group)
+    assert bob.post(f"/api/orders/{order_no}/refund")["status"] == "refunded"
+    assert money(shop, order_no) == (PRICE, PRICE)
+    seen = bob.get(f"/api/groups/{group}")
+    assert (seen["seats_held"], seen["my_order_no"]) == (1, None)
+
+
+def test_the_deadline_comes_by_itself(api: Api, shop: Shop) -> None:
+    ann, bob = (Guest(api, shop.unique(name)) for name in ("ann", "bob"))
+    group = ann.open(group_buy(shop))["id"]
+    paid = bob.sit(group)
+    run_down(shop, group)
+    wait_until(lambda: grouping.row(shop, group).settled)
+    assert statuses(shop, group) == ["cancelled", "refunded"]
+    assert money(shop, paid) == (PRICE, PRICE)
+    told = bob.get("/api/notices")["items"]
+    assert [(each["kind"], each["data"]["group"]) for each in told if each["kind"] == "group_failed"] == [
+        ("group_failed", group)
+    ]
+
+
+def test_a_group_buy_is_for_its_audience_and_channel_whoever_joins(api: Api, shop: Shop) -> None:
+    campaign = group_buy(shop, audience={"kind": "members", "levels": [2]}, channels=["app"])
+    gold, tin = Guest(api, shop.unique("gold"), level=2), Guest(api, shop.unique("tin"))
+    assert gold.open(campaign, 409)["reason"].startswith("channel: ")
+    assert tin.open(campaign, 409, channel="app")["reason"].startswith("level: ")
+    group = gold.open(campaign, channel="app")["id"]
+    assert tin.join(group, 409, channel="app")["reason"].startswith("level: ")
+    assert Guest(api, shop.unique("gold"), level=2).join(group, 409)["reason"].startswith("channel: ")
+    assert Guest(api, shop.unique("gold"), level=2).join(group, channel="app")["order_no"]
+
+
+@pytest.mark.parametrize("body", [{"quantity": 0}, {"quantity": "1"}, {"seat": 1}, {"channel": "moon"}])
+def test_what_is_malformed_is_refused(api: Api, shop: Shop, body: dict[str, Any]) -> None:
+    ann = Guest(api, shop.unique("ann"))
+    ann.post("/api/groups/nowhere/join", body, 422)
+    ann.post("/api/groups", {"campaign": "c", "sku": "s", **body}, 422)
+
+
+def test_what_is_not_there_is_not_found(api: Api, shop: Shop) -> None:
+    ann = Guest(api, shop.unique("ann"))
+    for guest in (ann, Guest(api)):
+        guest.get("/api/groups/nowhere", 404)
+        guest.get("/api/groups/nowhere/events", 404)
+    ann.post("/api/groups/nowhere/join", None, 404)
+    ann.post("/api/groups/nowhere/leave", None, 404)
+    sku = shop.product()
+    ann.post("/api/groups", {"campaign": "nothing", "sku": sku}, 404)
+    off = shop.campaign(type="item_discount", rule={"percent_off": 10}, items=[{"sku": sku}])
+    ann.post("/api/groups", {"campaign": off.code, "sku": sku}, 404)
+    campaign = group_buy(shop)
+    assert ann.post("/api/groups", {"campaign": campaign.code, "sku": sku}, 409)["reason"]
+    Guest(api).post("/api/groups", {"campaign": campaign.code, "sku": sku}, 401)
+
+
+def test_the_documented_examples_work(api: Api, shop: Shop) -> None:
+    document = api.get("/openapi.json")
+    campaign = group_buy(shop)
+
+    def examples(path: str) -> list[Any]:
+        content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+        return [each["value"] for each in content["examples"].values()]
+
+    def check(reply: Any) -> str:
+        return str(TypeAdapter(GroupWithOrder).validate_python(reply).id)
+
+    for example in examples("/api/groups"):
+        ann = Guest(api, shop.unique("ann"))
+        group = check(ann.open(campaign, **{name: example[name] for name in example.keys() - {"campaign", "sku"}}))
+    for example in examples("/api/groups/{group}/join"):
+        bob = Guest(api, shop.unique("bob"))
+        check(bob.join(group, **example))
+    for example in examples("/api/groups/{group}/leave"):
+        check(bob.post(f"/api/groups/{group}/leave", example))
+
+
+class Listener:
+    """A page that has a group's stream open."""
+
+    def __init__(self, api: Api, portal: BlockingPortal, group: str) -> None:
+        self._api = api
+        self._group = group
+        self._portal = portal
+        self._left = portal.call(anyio.Event)
+        self.started: dict[str, Any] = {}
+        self.body = b""
+        self.ended = portal.start_task_soon(self._listen)
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return [orjson.loads(line[6:]) for line in self.body.splitlines() if line.startswith(b"data: ")]
+
+    def __enter__(self) -> Listener:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        self._portal.call(self._left.set)
+        self.ended.result(timeout=10)
+
+    async def _listen(self) -> None:
+        path = f"/api/groups/{self._group}/events"
+        scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b""}
+        asked = [{"type": "http.request", "body": b""}]
+
+        async def receive() -> dict[str, Any]:
+            if asked:
+                return asked.pop()
+            await self._left.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                self.started = message
+            self.body += message.get("body", b"")
+
+        await self._api._serve({**scope, "headers": []}, receive, send)
+
+
+def watching_of(api: Api) -> Watching:
+    (found,) = (each for each in api._state["rounds"] if isinstance(each, Watching))
+    return found
+
+
+def test_a_stream_tells_how_a_group_fills_and_ends_with_it(api: Api, shop: Shop, portal: BlockingPortal) -> None:
+    ann, bob = (Guest(api, shop.unique(name)) for name in ("ann", "bob"))
+    opened = ann.open(group_buy(shop, rule={"size": 2}))
+    group = opened["id"]
+    watching = watching_of(api)
+    with Listener(api, portal, group) as one, Listener(api, portal, group) as other:
+        wait_until(lambda: one.events and other.events)
+        assert watching.streams == 2
+        headers = {name.decode(): value.decode() for name, value in one.started["headers"]}
+        assert headers["content-type"] == "text/event-stream; charset=utf-8"
+        assert headers["cache-control"] == "no-store"
+        other.leave()
+        assert watching.streams == 1
+        ann.pay(opened["order_no"])
+        wait_until(lambda: len(one.events) == 2)
+        bob.sit(group)
+        one.ended.result(timeout=10)
+    assert watching.streams == 0
+    assert one.events[:2] == [
+        {"seats_held": 1, "seats_paid": 0, "seats_left": 1, "state": "open"},
+        {"seats_held": 1, "seats_paid": 1, "seats_left": 1, "state": "open"},
+    ]
+    assert one.events[-1] == {"seats_held": 2, "seats_paid": 2, "seats_left": 0, "state": "full"}
+
+
+def test_streams_are_few_keep_saying_something_and_end_with_the_process(
+    api: Api, shop: Shop, portal: BlockingPortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "STREAMS_MAX", 1)
+    monkeypatch.setattr(progress, "KEEP_ALIVE_S", 0.05)
+    group = Guest(api, shop.unique("ann")).open(group_buy(shop))["id"]
+    with Listener(api, portal, group) as stream:
+        wait_until(lambda: b": still here\n\n" in stream.body)
+        assert code(Guest(api).get(f"/api/groups/{group}/events", 503)) == "too_many_streams"
+        portal.call(watching_of(api).close_streams)
+        stream.ended.result(timeout=10)
+    assert code(Guest(api).get(f"/api/groups/{group}/events", 503)) == "too_many_streams"
