@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 
 from gateway.orders.database import open_engine, reading
 from tests.checkout import books, goods
@@ -44,7 +47,10 @@ def campaign(shop: Deployment, shoppers: int, rounds: int, kills: int) -> None:
     shop.until_ready()
     engine = open_engine(shop.settings["SECKILL_DATABASE_URL"])
     try:
-        wait_until(lambda: _settled(engine), within_s=60, what="refunds and payments to be finished")
+        _agree(shop, engine)
+        waits_s = time.monotonic() + 60
+        while open_ones := _open(engine):
+            assert time.monotonic() < waits_s, open_ones
         with reading(engine) as connection:
             books.check(connection, began, crowd)
             assert len(crowd.told) > shoppers // 2
@@ -54,13 +60,21 @@ def campaign(shop: Deployment, shoppers: int, rounds: int, kills: int) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def _settled(engine: object) -> bool:
-    open_ones = (
-        "SELECT count(*) AS open FROM refunds WHERE state <> 'settled'",
-        "SELECT count(*) AS open FROM payments WHERE state = 'started'",
-    )
-    with reading(engine) as connection:  # type: ignore[arg-type]
-        return not any(books.rows(connection, each)[0]["open"] for each in open_ones)
+def _agree(shop: Deployment, engine: Engine) -> None:
+    """An operator agrees to what shoppers cannot have by themselves, such as a deposit back."""
+    with reading(engine) as connection:
+        asked = books.rows(connection, "SELECT order_no FROM refunds WHERE state = 'requested'")
+    for each in asked:
+        shop.operate("POST", f"/orders/{each['order_no']}/refund", {})
+
+
+def _open(engine: Engine) -> list[dict[str, Any]]:
+    """Payments and refunds that nobody has finished."""
+    with reading(engine) as connection:
+        return [
+            *books.rows(connection, "SELECT * FROM refunds WHERE state <> 'settled'"),
+            *books.rows(connection, "SELECT * FROM payments WHERE state = 'started'"),
+        ]
 
 
 @pytest.mark.timeout(240)
