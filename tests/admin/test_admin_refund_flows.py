@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from buying import BOB, Shopper, an_order, bring, goods, money, row
+from buying import BOB, Shopper, an_order, begin, bring, goods, money, row
 from grouping import Guest, group_buy, held, open_group, pay, seats
 from paid_carts import Stall, holds, transfers
 from preselling import HOUR_MS, TERMS, Buyer, code_of, presale, tick, window
@@ -19,7 +19,7 @@ from admin.orders import views
 from admin.payments import follow_up, refund_requests, refunding
 from admin.payments.follow_up import FollowUp
 from admin.payments.providers import registry
-from admin.payments.providers.interface import ProviderAway, Refund
+from admin.payments.providers.interface import Payment, ProviderAway, Refund, Standing
 from admin.payments.providers.sandbox import Sandbox
 from admin.payments.refund_all import RefundAll
 from admin.payments.tables import payments, refunds
@@ -203,6 +203,27 @@ def test_a_crash_at_any_step_is_made_good(api: Api, shop: Shop, bank: type[Bank]
     FollowUp(shop.resources).round()
     assert row(shop, number).status == "refunded"
     assert sorted(bank.sent.values()) == sorted([(balance, 7500), (deposit, 1000)])
+
+
+@pytest.mark.usefixtures("by_hand")
+@pytest.mark.parametrize("taken", [False, True], ids=["never asked for", "taken before the crash"])
+def test_an_order_that_is_over_is_not_charged_any_more(
+    api: Api, shop: Shop, bank: type[Bank], monkeypatch: pytest.MonkeyPatch, taken: bool
+) -> None:
+    number = an_order(shop)
+    payment = begin(shop, number)
+    Shopper(api).post(f"/{number}/cancel")
+
+    def charge(self: Bank, asked: Payment) -> Standing:
+        raise AssertionError(f"{asked.id} is charged for an order that is over")
+
+    monkeypatch.setattr(bank, "charge", charge)
+    monkeypatch.setattr(bank, "find", lambda self, asked: Standing("settled", "known") if taken else None)
+    FollowUp(shop.resources).round()
+    order = Shopper(api).get(f"/{number}")
+    assert [each["state"] for each in order["payments"]] == ["settled" if taken else "refused"]
+    assert [each["reason"] for each in order["refunds"]] == ["late_payment"] * taken
+    assert list(bank.sent.values()) == [(payment.id, 9900)] * taken
 
 
 @pytest.mark.usefixtures("by_hand")
