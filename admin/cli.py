@@ -81,8 +81,10 @@ def _parser() -> argparse.ArgumentParser:
     codes.add_argument("--prefix", default="", metavar="TEXT", help="what each begins with")
     codes.add_argument("--out", type=Path, metavar="FILE", help="write them here, as CSV")
 
-    reconcile = _command(commands, "reconcile", _reconcile, "hold Redis, streams and ledger against each other")
-    reconcile.add_argument("--offer", metavar="ID", help="only this offer")
+    reconcile = _command(
+        commands, "reconcile", _reconcile, "hold Redis, streams, ledger and books against each other"
+    )
+    reconcile.add_argument("--offer", metavar="ID", help="only this offer, and not the books of the shop")
     reconcile.add_argument("--repair", action="store_true", help="put right what has one right answer")
     reconcile.add_argument("--json", action="store_true", help="one JSON document instead of lines")
 
@@ -200,10 +202,12 @@ def _migrate(_chosen: argparse.Namespace) -> int:
 
 
 def _reconcile(chosen: argparse.Namespace) -> int:
+    from admin.reconcile import repairs
     from gateway.orders.reconcile import command
 
-    settings = Settings.from_env()
-    text, sound = command.run(settings, offer=chosen.offer, repairing=chosen.repair, json=chosen.json)
+    text, sound = command.run(
+        Settings.from_env(), offer=chosen.offer, repairing=chosen.repair, json=chosen.json, books=repairs.look
+    )
     print(text)
     return 0 if sound else EXIT_BROKEN
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,7 +47,11 @@ def ordered(
 ) -> str:
     """An order in a state, with what it reserved, committed or released, and its payment where it has one."""
     given = {"flow": "cart", "shopper": shop.unique("shopper"), "currency": "CNY", **about}
-    order = NewOrder(lines=lines, claims=claims, pay_within_ms=900_000, **given)
+    stock = Counter[str]()
+    for line in lines:
+        stock[line.sku] += line.quantity
+    takes = [*claims, *(Claim("stock", sku, units) for sku, units in stock.items())]
+    order = NewOrder(lines=lines, claims=takes, pay_within_ms=900_000, **given)
     at_ms = shop.now_ms() if at_ms is None else at_ms
     with writing(shop.resources.engine) as connection:
         placing.place(connection, order, at_ms)
@@ -57,6 +62,7 @@ def ordered(
             ledger.commit(connection, order.order_no, stock=False)
         elif status != "pending":
             ledger.commit(connection, order.order_no)
+        if status not in {"pending", "cancelled", "expired", "deposit_paid", "balance_due"}:
             values["paid_at_ms"] = at_ms
         if status == "refunded":
             ledger.release(connection, order.order_no)

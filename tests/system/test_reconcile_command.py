@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from sqlalchemy import insert
 
 from admin import migrations
+from admin.payments.tables import payments
+from admin.reservations.tables import tallies
 from gateway import keys
 from gateway.orders.database import open_engine
 from gateway.settings import Settings
@@ -52,7 +55,22 @@ def redis(operator: Operator, own_redis: RedisServer) -> Any:
     """Of a sale half-way."""
     engine = open_engine(operator.environ["SECKILL_DATABASE_URL"])
     shop = Shop(Settings(redis_url=own_redis.url), engine)
-    HalfSold(shop)
+    sale = HalfSold(shop)
+    with engine.begin() as connection:
+        # The one that is paid was paid for.
+        connection.execute(
+            insert(payments).values(
+                id="p",
+                order_no=sale.won["a"].order_no,
+                provider="sandbox",
+                amount=sale.won["a"].price,
+                currency="CNY",
+                state="settled",
+                plan={},
+                created_at_ms=1,
+                settled_at_ms=1,
+            )
+        )
     yield shop.redis
     shop.close()
     engine.dispose()
@@ -82,6 +100,23 @@ def test_what_is_broken_is_named_repaired_and_gone(operator: Operator, redis: Re
     assert repaired["broken"] == []
     assert {each["code"] for each in repaired["repaired"]} >= {"order_without_ticket", "backlog_differs"}
     assert operator.reconcile().returncode == 0
+
+
+def test_the_books_of_the_shop_are_looked_through_too(operator: Operator, redis: Redis) -> None:
+    engine = open_engine(operator.environ["SECKILL_DATABASE_URL"])
+    with engine.begin() as connection:
+        count = {"kind": "coupon", "subject": "SAVE5", "owner": "", "reserved": 0, "committed": 3}
+        connection.execute(insert(tallies).values(**count))
+    engine.dispose()
+    named = operator.reconcile()
+    assert named.returncode == 1
+    assert "broken    tally_differs, coupon SAVE5: 0 are counted as reserved and 3 as committed" in named.stdout
+    assert "--repair would set the count to the sum of what orders hold" in named.stdout
+    # They are not an offer's.
+    assert operator.json(0, "--offer", OFFER)["broken"] == []
+    [repaired] = operator.json(0, "--repair")["repaired"]
+    assert (repaired["code"], repaired["entry"]) == ("tally_differs", "coupon SAVE5")
+    assert operator.reconcile().stdout == "1 offer looked at, 0 broken\n"
 
 
 def test_what_must_be_decided_says_so(operator: Operator, redis: Redis) -> None:

@@ -84,6 +84,25 @@ class Breach:
         return REMEDIES[self.code]
 
     @property
+    def repair(self) -> str:
+        """What `--repair` would do; empty where it must ask."""
+        return self.remedy.value
+
+    @property
+    def where(self) -> str:
+        """The code and where it is, for people."""
+        parts = [self.code]
+        if self.offer:
+            parts.append(f"offer {self.offer}")
+        if self.unit is not None:
+            parts.append(f"unit {self.unit}")
+        if self.order_no:
+            parts.append(f"order {self.order_no}")
+        if self.entry:
+            parts.append(self.entry)
+        return ", ".join(parts)
+
+    @property
     def place(self) -> tuple[object, ...]:
         """What makes it the same one when it is seen again."""
         return self.code, self.offer, self.unit, self.order_no, self.entry
@@ -97,6 +116,6 @@ class Breach:
             "order_no": self.order_no or None,
             "entry": self.entry or None,
             "says": self.says,
-            "repair": self.remedy.value or None,
+            "repair": self.repair or None,
             "asks": self.asks or None,
         }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from redis.exceptions import RedisError
+from sqlalchemy import Engine
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from gateway import store
@@ -13,12 +16,18 @@ from gateway.orders.pacing import one_line
 from gateway.orders.reconcile import report
 from gateway.orders.reconcile.looking import Stores, broken, offer_ids
 from gateway.orders.reconcile.repairs import repair
+from gateway.orders.reconcile.report import Told
 from gateway.settings import Settings
 from gateway.telemetry import set_up_logging
 
+Books = Callable[[Engine, bool], tuple[list[Told], list[Told]]]
+"""Looks at more in the database, and repairs if asked to: what was repaired, and what is broken."""
 
-def run(settings: Settings, *, offer: str | None, repairing: bool, json: bool) -> tuple[str, bool]:
-    """Look at all offers or one, and repair if asked to.
+
+def run(
+    settings: Settings, *, offer: str | None, repairing: bool, json: bool, books: Books | None = None
+) -> tuple[str, bool]:
+    """Look at all offers or one, and repair if asked to; `books` are further ones, looked at with all offers.
 
     Returns:
         The report, and whether nothing is broken (any more).
@@ -38,7 +47,12 @@ def run(settings: Settings, *, offer: str | None, repairing: bool, json: bool) -
     try:
         offers = len(offer_ids(stores, offer))
         found = broken(stores, offer)
-        repaired, left = repair(stores, found, offer) if repairing else ([], found)
+        mended, broken_still = repair(stores, found, offer) if repairing else ([], found)
+        repaired: list[Told] = [*mended]
+        left: list[Told] = [*broken_still]
+        if books is not None and offer is None:
+            for into, more in zip((repaired, left), books(engine, repairing), strict=True):
+                into.extend(more)
     except RedisError as error:
         raise SettingsError(f"Redis cannot be used (SECKILL_REDIS_URL): {one_line(error)}") from error
     except SQLAlchemyError as error:

@@ -163,7 +163,9 @@ class _Repairs:
             self._stuck[breach.place] = replace(breach, code="dead_letter_stuck", asks=asks)
 
     def _seat(self, breach: Breach, filed: Filed) -> str:
-        """Seat the winner of a letter; empty when done, else what an operator has to decide."""
+        """Seat the winner of a letter; what an operator has to decide, or empty: it is done, or the offer is
+        closed, and once that is repaired the next round seats them.
+        """
         stores, ticket = self._stores, Ticket.parse(filed.letter.ticket)
         if self._has_ticket(breach, filed):
             # It carries a unit that is not theirs.
@@ -181,7 +183,8 @@ class _Repairs:
                 return "raise the stock and repair again, or settle with the shopper and delete the letter"
             case Seating.OVER_LIMIT:
                 return "the shopper holds as much as the limit allows: raise it, or delete the letter"
-        return "the offer is closed: repair again when it sells"
+        log.warning("order=%s waits for a seat, for offer %s is closed", ticket.order_no, breach.offer)
+        return ""
 
     def _has_ticket(self, breach: Breach, filed: Filed) -> bool:
         """Whether the shopper's record has the order, though it is not on its way to the ledger."""

@@ -31,6 +31,19 @@ def test_a_dead_letter_is_seated_on_another_unit_when_its_own_is_taken(sale: Hal
     assert sale.shop.orders()["LATE"] == (OFFER, "late", (5,))
 
 
+def test_a_dead_letter_of_an_offer_that_is_closed_waits_for_its_repair(sale: HalfSold) -> None:
+    sale.shop.forge(OFFER, [(b"late", ticket("LATE", "9").encode())], epoch=9)
+    settle_all(sale.shop)
+    letter = broken(sale.stores)
+    # Given an offer that lost its approval after the look,
+    sale.shop.redis.hset(keys.offer(OFFER), "run_id", "another")
+    # when it is repaired, then in one go with the offer.
+    assert repair(sale.stores, letter)[1] == []
+    settle_all(sale.shop)
+    assert sale.shop.orders()["LATE"] == (OFFER, "late", (9,))
+    assert not sale.shop.dead()
+
+
 @pytest.mark.parametrize(("stock", "shopper", "asks"), [(4, "late", "raise the stock"), (20, "full", "raise it")])
 def test_a_dead_letter_that_has_no_seat_is_asked_about(sale: HalfSold, stock: int, shopper: str, asks: str) -> None:
     full = sale.shop.click(OFFER, ["full"], quantity=2)
