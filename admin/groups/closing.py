@@ -16,7 +16,6 @@ from admin.groups.tables import UNSETTLED, groups
 from admin.orders import cancelling
 from admin.orders import views as orders_views
 from admin.payments import refund_requests, refunding
-from admin.payments.refund_requests import RefundDecision
 from admin.resources import Resources
 from admin.rounds import EXPECTED, Rounds
 from gateway.orders.database import now_ms, reading, writing
@@ -142,9 +141,7 @@ def _let_go(resources: Resources, order_no: str) -> None:
         if order.status == "pending":
             cancelling.cancel(connection, order, actor=seats.ACTOR)
         elif order.status == "awaiting_group":
-            refund = refund_requests.start(
-                connection, order, RefundDecision.model_validate({}), by=seats.ACTOR, actor=seats.ACTOR
-            )
+            refund = refund_requests.pay_back(connection, order, reason="group_failed", actor=seats.ACTOR)
     if refund is not None:
         refunding.send(resources, refund)
 
@@ -153,8 +150,3 @@ def open_groups(connection: Connection, campaign: str) -> list[str]:
     """The groups of a campaign that may still become full."""
     found = select(groups.c.id).where(groups.c.campaign == campaign, groups.c.state == "open")
     return list(connection.execute(found.order_by(groups.c.id)).scalars())
-
-
-def unsettled(connection: Connection, campaign: str) -> bool:
-    """Whether a group of a campaign is open, or somebody in one has still to be let go."""
-    return bool(connection.execute(select(exists().where(groups.c.campaign == campaign, UNSETTLED))).scalar_one())

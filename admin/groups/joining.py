@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from admin.catalog import service as catalog
+from admin.checkout import gratis
 from admin.errors import Conflict
 from admin.groups import views
 from admin.groups.models import Seat
@@ -47,7 +48,10 @@ def join(resources: Resources, group: str, given: Seat, shopper: tokens.Shopper,
                 )
             if given.quantity > row.limit_per_shopper:
                 raise exhausted("limit_per_shopper", language)
-            return placing.place(connection, _order(resources, connection, row, campaign, given, who), now)
+            order = _order(resources, connection, row, campaign, given, who)
+            placing.place(connection, order, now)
+            gratis.take(resources, connection, [order], now)
+            return order.order_no
     except Short as short:
         raise _refusal(short.claim, group, language) from short
 

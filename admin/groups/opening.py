@@ -9,6 +9,7 @@ from sqlalchemy import Connection, insert
 
 from admin.catalog import service as catalog
 from admin.checkout import drafting, ordering
+from admin.checkout.refusing import Refusal
 from admin.errors import Conflict, NotFound
 from admin.groups.models import NewGroup
 from admin.groups.tables import groups
@@ -89,7 +90,7 @@ def _campaign(cart: Cart, made: Made, given: NewGroup) -> Campaign:
     """The campaign that the line has joined.
 
     Raises:
-        NotFound, Conflict: it has joined another one, or none.
+        NotFound, Refusal: it has joined another one, or none.
     """
     line = made.result["lines"][0]
     campaign = made.world.index.get(given.campaign)
@@ -109,12 +110,7 @@ def _campaign(cart: Cart, made: Made, given: NewGroup) -> Campaign:
     else:
         told = next(each for each in line["choices"] if each["campaign"] == given.campaign)
         state, why = told["state"], told["reason"]
-    raise Conflict(
-        f"no group of {given.campaign} can be opened for {given.sku}: {why}",
-        code=state,
-        reason=why,
-        quote=made.result,
-    )
+    raise Refusal(state, f"no group of {given.campaign} can be opened for {given.sku}: {why}", reason=why)
 
 
 def _terms(connection: Connection, made: Made, campaign: Campaign, leader: str, now: int) -> dict[str, Any]:

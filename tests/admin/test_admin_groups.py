@@ -9,19 +9,22 @@ from typing import Any
 
 import grouping
 import pytest
-from buying import goods, money
+from buying import goods, money, run_out
 from buying import row as order_row
 from grouping import BASE, PRICE, group_buy, held, notices_of, run_down, seats, statuses
 from sidecar import Shop
+from sqlalchemy import update
 
 from admin.catalog import service as catalog
 from admin.errors import Conflict
 from admin.groups import closing, leaving, views
 from admin.groups.closing import Closing
 from admin.groups.models import GroupFilter
+from admin.groups.tables import groups
 from admin.orders import cancelling
 from admin.orders import views as orders_views
-from gateway.orders.database import writing
+from admin.orders.expiring import Expiring
+from gateway.orders.database import now_ms, writing
 
 AT_ONCE = 50
 OPEN = GroupFilter.model_validate({})
@@ -173,11 +176,10 @@ def test_a_group_that_the_shop_calls_off_fails_at_once(shop: Shop) -> None:
     campaign = grouping.row(shop, group).campaign
     with writing(shop.resources.engine) as connection:
         assert closing.open_groups(connection, campaign) == [group]
-        assert closing.unsettled(connection, campaign)
     closing.fail(shop.resources, group)
     with writing(shop.resources.engine) as connection:
         assert closing.open_groups(connection, campaign) == []
-        assert not closing.unsettled(connection, campaign)
+    assert grouping.row(shop, group).settled
     assert statuses(shop, group) == ["cancelled", "refunded"]
     assert money(shop, numbers[0]) == (PRICE, PRICE)
 
@@ -263,15 +265,48 @@ def test_the_last_two_who_pay_at_once_make_it_full_once(shop: Shop) -> None:
     assert [notices_of(shop, each) for each in (ann, bob, cid)] == [["group_full"]] * 3
 
 
+def test_seats_that_cost_nothing_are_paid_for_at_once(shop: Shop) -> None:
+    ann, bob = names(shop, 2)
+    campaign = group_buy(shop, stock=10, rule={"price": 0, "size": 2})
+    group, first = grouping.open_group(shop, campaign, ann)
+    assert order_row(shop, first).status == "awaiting_group"
+    grouping.join(shop, group, bob)
+    assert statuses(shop, group) == ["paid", "paid"]
+    other, second = grouping.open_group(shop, campaign, shop.unique("cid"))
+    run_down(shop, other)
+    Closing(shop.resources).round()
+    assert order_row(shop, second).status == "refunded"
+    assert goods(shop, campaign.items[0].sku) == (8, 0)
+
+
+def test_who_does_not_pay_in_time_makes_room(shop: Shop) -> None:
+    ann, bob = names(shop, 2)
+    group, numbers = a_group(shop, bob, leader=ann, paid=1)
+    assert order_row(shop, numbers[1]).expire_at_ms < grouping.row(shop, group).deadline_ms
+    run_out(shop, numbers[1])
+    Expiring(shop.resources).round()
+    assert statuses(shop, group) == ["awaiting_group", "expired"]
+    assert seats(shop, group) == (0, 1)
+
+
+def test_nobody_may_pay_longer_than_the_group_lasts(shop: Shop) -> None:
+    ann, bob = names(shop, 2)
+    group, _ = a_group(shop, leader=ann)
+    with writing(shop.resources.engine) as connection:
+        soon = now_ms(connection) + 60_000
+        connection.execute(update(groups).where(groups.c.id == group).values(deadline_ms=soon))
+    assert order_row(shop, grouping.join(shop, group, bob)).expire_at_ms == soon
+
+
 def test_groups_to_join_come_in_pages_the_nearest_deadline_first(shop: Shop) -> None:
     campaign = group_buy(shop, rule={"size": 2})
-    groups = [grouping.open_group(shop, campaign, each)[0] for each in names(shop, 3)]
-    grouping.join(shop, groups[0], shop.unique("second"))
+    opened = [grouping.open_group(shop, campaign, each)[0] for each in names(shop, 3)]
+    grouping.join(shop, opened[0], shop.unique("second"))
     wanted = {"campaign": campaign.code, "limit": "1"}
     first = views.page(shop.resources, GroupFilter.model_validate(wanted))
     rest = views.page(shop.resources, GroupFilter.model_validate({**wanted, "cursor": first.next}))
-    assert [each.id for each in (*first.items, *rest.items)] == groups[1:], "one without a seat is not shown"
+    assert [each.id for each in (*first.items, *rest.items)] == opened[1:], "one without a seat is not shown"
     assert rest.next is None
-    run_down(shop, groups[1])
+    run_down(shop, opened[1])
     shown = views.page(shop.resources, GroupFilter.model_validate({"sku": campaign.items[0].sku}))
-    assert [each.id for each in shown.items] == groups[2:]
+    assert [each.id for each in shown.items] == opened[2:]
