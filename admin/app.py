@@ -25,6 +25,8 @@ from admin.catalog import routes as catalog
 from admin.checkout import routes as checkout
 from admin.checkout.desk import CheckoutDesk
 from admin.coupons import routes as coupons
+from admin.events import routes as events
+from admin.events.delivering import Delivering
 from admin.coupons import shopping as coupon_shopping
 from admin.coupons.making import CodeMaking
 from admin.fence import Fence
@@ -116,6 +118,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *notices.ENDPOINTS,
     *storefront.ENDPOINTS,
     *audit.ENDPOINTS,
+    *events.ENDPOINTS,
     *readiness.ENDPOINTS,
     Endpoint(
         "GET", "/admin/api/openapi.json", "read_openapi", "This document", _openapi, OpenApi, caller="anybody"
@@ -146,6 +149,7 @@ def create_app(settings: Settings) -> Starlette:
             Closing(resources),
             Watching(resources),
             Reminding(resources),
+            Delivering(resources),
             Forgetting(resources),
             Importing(resources),
             CodeMaking(resources),

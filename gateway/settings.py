@@ -186,6 +186,10 @@ class Settings:
     reminders_max: int = _setting(_positive, 50, "reminders that a shopper may have waiting")
     reminder_stream_max: int = _setting(_positive, 100_000, "reminders on the mailer's stream before more wait")
     notices_keep_s: int = _setting(_positive, 7_776_000, "how long notices and finished reminders are kept, s")
+    events_keep_s: int = _setting(_positive, 2_592_000, "how long events are kept that every webhook has had, s")
+    webhook_http: bool = _setting(
+        _flag, False, "1 lets webhooks have http:// addresses beyond this machine, unencrypted"
+    )
     quote_valid_s: int = _setting(_positive, 1800, "how long a quote may be ordered, s")
     quote_keep_s: int = _setting(_positive, 604_800, "how long quotes are kept for `seckill quote --replay`, s")
     quotes_max: int = _setting(_positive, 200_000, "quotes kept; of more, the oldest of guests go first")

@@ -12,7 +12,19 @@ from admin.campaigns.models import Campaign
 from admin.campaigns.stored import Stored, as_object, load
 from admin.campaigns.tables import campaigns
 from admin.campaigns.views import campaign_view
+from admin.events import outbox
 from admin.resources import Resources
+from gateway.orders.database import now_ms
+
+_KINDS = {
+    "create": "published",
+    "publish": "published",
+    "pause": "paused",
+    "resume": "resumed",
+    "terminate": "terminated",
+    "archive": "archived",
+}
+"""What events call an action; all others are changes."""
 
 
 def changed(
@@ -40,12 +52,19 @@ def changed(
         before=None if before is None else before.model_dump(),
         after=after.model_dump(),
     )
+    kind = "changed"
+    if action in _KINDS:
+        kind = "created" if action == "create" and after.state == "draft" else _KINDS[action]
+    data = {"action": action, "type": after.type, "revision": after.revision}
+    outbox.tell(connection, f"campaign.{kind}", code, data, stored.now_ms)
     changes.note(connection, "campaign", code, for_prices(stored))
 
 
 def deleted(connection: Connection, actor: str, code: str, before: Campaign) -> None:
     """Record that a campaign is gone. The last step of a transaction, as above."""
     audit.record(connection, actor, "delete", "campaign", code, before=before.model_dump())
+    data = {"action": "delete", "type": before.type, "revision": before.revision}
+    outbox.tell(connection, "campaign.deleted", code, data, now_ms(connection))
     changes.note(connection, "campaign", code, None)
 
 

@@ -49,8 +49,8 @@ async def _drop_line(call: Call) -> Response:
 
 
 async def _add_bundle(call: Call) -> Response:
-    code, body = call.path["campaign"], {} if call.body is None else call.body
-    step = partial(service.add_bundle, call.resources, call.shopper, code, body, call.if_match)
+    code = call.path["campaign"]
+    step = partial(service.add_bundle, call.resources, call.shopper, code, call.body, call.if_match)
     return await _shown(call, step)
 
 

@@ -267,7 +267,7 @@ def _unit_rows(order: _Order) -> list[tuple[Any, ...]]:
 
 
 def _tell(connection: Connection, order_numbers: list[str], now: int) -> None:
-    """Say for webhooks that orders were made: one row for all, for a row each would cost a third of the speed."""
+    """Say for webhooks that orders were made, in one row for all: a row each would be as many as the orders."""
     if order_numbers:
         body = {"orders": order_numbers, "before": None, "after": "pending", "flow": SECKILL}
         insert(connection, events, [(MADE_TOGETHER, "orders", now, body)], skip=False)

@@ -73,6 +73,7 @@ def test_a_cart_is_kept_and_always_shown_with_its_price(api: Api, shop: Shop) ->
     assert api.get("/api/cart", **bob)["cart"]["lines"] == []
 
 
+@pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
 def test_what_is_wrong_with_a_cart_is_refused_and_changes_nothing(api: Api, shop: Shop) -> None:
     amy = as_shopper(shop.unique("amy"))
     cart = api.put("/api/cart", {"lines": [line("a")]}, **amy)
@@ -95,6 +96,7 @@ def test_what_is_wrong_with_a_cart_is_refused_and_changes_nothing(api: Api, shop
     assert api.delete("/api/cart/lines/a", headers={"If-Match": '"1"'}, **amy)["cart"]["lines"] == []
 
 
+@pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
 def test_a_bundle_is_added_with_one_call(api: Api, shop: Shop) -> None:
     amy = as_shopper(shop.unique("amy"))
     kettle, cup = shop.product(price=10000), shop.product(price=3000)
@@ -205,6 +207,7 @@ def test_an_order_takes_out_what_was_ordered_and_nothing_else(shop: Shop) -> Non
     assert service.read(shop.resources, "amy") == ({"lines": []}, 3)
 
 
+@pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
 def test_a_cart_has_a_largest_size(shop: Shop) -> None:
     lines = [line(f"x{number}") for number in range(LINES_MAX)]
     service.replace(shop.resources, "amy", {"lines": lines}, None)
