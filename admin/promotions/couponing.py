@@ -71,7 +71,6 @@ class Redemption:
             # It stands alone, so its line is all there is. The threshold looks at the pre-sale price, and the
             # discount comes off what is still to be paid.
             judged, most = deposit.price, deposit.price - deposit.credit
-            amounts = [most if bears else 0 for bears in held]
         missing = self._threshold - judged
         if missing > 0:
             return Redeemed("threshold_not_met", self._nothing, "spend_more", missing)

@@ -105,6 +105,12 @@ def due(shop: Shop, ann: Buyer, code: str, sku: str, quantity: int = 1) -> str:
     return number
 
 
+def clock(shop: Shop, number: str) -> Any:
+    """The terms of an order, with the instant at which the clock is next due for it."""
+    with reading(shop.resources.engine) as connection:
+        return terms_of(connection, number)
+
+
 def tick(shop: Shop) -> None:
     """One round of the clock."""
     Balances(shop.resources).round()

@@ -11,6 +11,7 @@ from preselling import (
     HOUR_MS,
     TERMS,
     Buyer,
+    clock,
     code_of,
     history,
     presale,
@@ -96,10 +97,12 @@ def test_a_balance_opens_is_called_to_mind_once_and_is_paid(shop: Shop, api: Api
     tick(shop)
     owed = 2 * (PRICE - 2500)
     assert (row(shop, number).status, told(shop, number)) == ("balance_due", [("balance_due", owed)])
+    assert clock(shop, number).next_at_ms == clock(shop, number).balance_ends_at_ms - 24 * HOUR_MS
     window(shop, number, -27 * HOUR_MS, 23 * HOUR_MS)
     tick(shop)
     tick(shop)
     assert told(shop, number) == [("balance_due", owed), ("balance_ends", owed)]
+    assert clock(shop, number).next_at_ms == clock(shop, number).balance_ends_at_ms
 
     assert code_of(ann.balance(number, {"sandbox": "refuse"}, 402)) == "payment_refused"
     assert ann.balance(number, {"sandbox": "twice"})["status"] == "paid"
@@ -258,7 +261,8 @@ def test_a_deposit_asked_back_waits_for_an_operator_unless_it_goes_back_anyway(s
     api.post(f"/orders/{declined}/refund/reject")
     assert row(shop, declined).status == "deposit_paid"
     tick(shop)
-    assert row(shop, declined).status == "deposit_paid", "looked at again in a while"
+    assert row(shop, declined).status == "deposit_paid"
+    assert clock(shop, declined).next_at_ms > shop.now_ms(), "looked at again in a while"
     window(shop, declined, -1, HOUR_MS)
     tick(shop)
     assert [kind for kind, _ in told(shop, declined)] == ["balance_due"]
