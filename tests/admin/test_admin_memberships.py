@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from buying import an_order
+from buying import Shopper, an_order
 from sidecar import ACTOR, Api, Shop
 from sqlalchemy import select
 
@@ -205,6 +205,25 @@ def test_an_order_of_the_gateway_grants_what_its_product_grants_now(shop: Shop) 
     assert club.terms("amy") == [(6, 0, 6)]
     club.pay(an_order(shop, shopper="bob"))
     assert club.terms("bob") == []
+
+
+def test_a_membership_comes_with_the_money_and_goes_with_it(api: Api, shop: Shop) -> None:
+    sku = shop.product(membership={"level": 4, "days": 30})
+    offer = shop.campaign(items=[{"sku": sku, "stock": 9}], rule={"price": 9900, "limit_per_shopper": 3}).items[0]
+    order_no = shop.order(offer.offer, shopper="amy", quantity=2)
+    amy = Shopper(api, "amy")
+
+    def days() -> list[int]:
+        bought = api.get("/api/membership", key=amy.token)["bought"]
+        return [round((at(each["until"]) - shop.now_ms()) / DAY_MS) for each in bought]
+
+    assert days() == []
+    amy.post(f"/{order_no}/pay")
+    assert days() == [60]
+    amy.post(f"/{order_no}/refund", {"lines": [{"line": 1, "quantity": 1}]})
+    assert days() == [30]
+    amy.post(f"/{order_no}/refund")
+    assert days() == []
 
 
 def test_two_orders_paid_at_once_follow_each_other(club: Club) -> None:
