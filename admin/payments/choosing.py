@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from admin.errors import Conflict, FieldError, Invalid
-from admin.inputs import UNSET, Input, refuse
+from admin.inputs import REPORTED_MAX, UNSET, Input, refuse
 from admin.payments.contents import Contents
 
 UNITS_MAX = 100_000
@@ -63,10 +63,12 @@ def _named(contents: Contents, wanted: list[int]) -> list[int]:
             problems.append(FieldError(f"units.{position}", "repeated", "given more than once"))
         seen.add(unit)
     if problems:
-        raise Invalid(problems)
+        raise Invalid(problems[:REPORTED_MAX])
     gone = sorted(seen & contents.gone)
     if gone:
-        raise Conflict(f"paid back already: {gone}", code="already_refunded", units=gone)
+        raise Conflict(
+            f"{len(gone)} of the units are paid back already", code="already_refunded", units=gone[:REPORTED_MAX]
+        )
     return sorted(seen)
 
 

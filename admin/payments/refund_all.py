@@ -104,7 +104,7 @@ class RefundAll(Rounds):
             campaign_items.c.settled.is_(False),
         )
         with writing(self._resources.engine) as connection:
-            if closing.unsettled(connection, code):
+            if closing.open_groups(connection, code):
                 return
             connection.execute(
                 update(campaigns)
