@@ -321,6 +321,37 @@ def test_each_coupon_is_priced_on_a_cart(api: Api, shop: Shop) -> None:
     api.post("/api/coupons/best", {"lines": [{"sku": sku, "quantity": 0}]}, 422, key=amy)
 
 
+def test_a_code_that_works_once_works_once(api: Api, shop: Shop) -> None:
+    desk, sku = Desk(shop), shop.product(price=10_000)
+    coupon, code = desk.coupon(), shop.unique("ONE")
+    desk.codes(coupon, code)
+    amy, bob = (mint(b"t" * 32, sub, ttl_s=3600) for sub in ("amy", "bob"))
+
+    def quote(key: str, typed: str = code) -> Any:
+        return api.post("/api/quote", {"lines": [{"sku": sku, "quantity": 1}], "coupon": typed}, key=key)
+
+    def held() -> tuple[str, int]:
+        ((state, left),) = [
+            (each["state"], each["uses_left"]) for each in api.get("/api/coupons", key=amy)["items"]
+        ]
+        return state, left
+
+    assert quote(amy, coupon)["coupon"]["state"] == "not_claimed"
+    api.post(f"/api/coupons/{code}/claim", None, 201, key=amy)
+    assert quote(bob)["coupon"]["state"] != "applied"
+    asked = quote(amy)
+    assert (asked["coupon"]["state"], asked["total"]) == ("applied", 9500)
+    order = api.post("/api/orders", {"token": asked["token"]}, 201, key=amy)
+    assert (order["total"], held()) == (9500, ("used", 0))
+    for key in (amy, bob):
+        for typed in (code, coupon):
+            assert quote(key, typed)["coupon"]["state"] != "applied", typed
+    assert api.get(f"/coupons/{coupon}")["use"] == {"reserved": 1, "committed": 0, "claims": 1, "codes": 1}
+    api.post(f"/api/orders/{order['order_no']}/cancel", None, 200, key=amy)
+    assert held() == ("usable", 1)
+    assert quote(amy)["coupon"]["state"] == "applied"
+
+
 def test_only_so_many_coupons_are_tried(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(best, "PRICED_MAX", 2)
     ends = desk.shop.now_ms() + HOUR_MS
