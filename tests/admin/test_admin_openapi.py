@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 from buying import Shopper, an_order, bring, row
+from grouping import Guest, group_buy
 from preselling import Buyer, coupon, due, presale
 from pydantic import TypeAdapter
 from sidecar import KEY, Api, Shop
@@ -99,6 +100,10 @@ OF_ORDERS = (
 )
 
 
+ELSEWHERE = {"pay_deposit", "pay_balance", "open_group", "join_group", "leave_group"}
+"""Operations whose examples have tests of their own."""
+
+
 def test_the_examples_about_orders_work(api: Api, shop: Shop) -> None:
     document = api.get("/openapi.json")
     examples = examples_in(document)
@@ -129,6 +134,25 @@ def test_the_examples_about_pre_sales_work(api: Api, shop: Shop) -> None:
     for example in examples["pay_balance"]:
         reply = buyer.balance(due(shop, buyer, code, sku), example)
         _check_against_schema(document, "/api/orders/{order_no}/balance", "POST", reply)
+
+
+def test_the_examples_about_groups_work(api: Api, shop: Shop) -> None:
+    document = api.get("/openapi.json")
+    examples, campaign, group = examples_in(document), group_buy(shop), ""
+    for example in examples["open_group"]:
+        about = {name: example[name] for name in example.keys() - {"campaign", "sku"}}
+        opened = Guest(api, shop.unique("ann")).open(campaign, **about)
+        _check_against_schema(document, "/api/groups", "POST", opened)
+        group = opened["id"]
+    for name, path, status in (("join_group", "join", 201), ("leave_group", "leave", 200)):
+        for example in examples[name]:
+            bob = Guest(api, shop.unique("bob"))
+            if name == "leave_group":
+                bob.join(group)
+            reply = bob.post(f"/api/groups/{group}/{path}", example, status)
+            _check_against_schema(document, f"/api/groups/{{group}}/{path}", "POST", reply)
+            if name == "join_group":
+                bob.leave(group)
 
 
 def _begin_payment(shop: Shop, order_no: str, payment: str) -> None:
@@ -189,7 +213,14 @@ def test_the_examples_work(api: Api, shop: Shop) -> None:
         ("merge_cart", "POST", "/api/cart/merge", 200),
         ("create_webhook", "POST", "/webhooks", 201),
     ]
-    later = {"pay_deposit", "pay_balance", *(name for name, *_ in OF_ORDERS)}
+    later = {
+        "pay_deposit",
+        "pay_balance",
+        "open_group",
+        "join_group",
+        "leave_group",
+        *(name for name, *_ in OF_ORDERS),
+    }
     assert {name for name, *_ in plan} == {name for name, given in examples.items() if given} - later
     for name, method, path, status in plan:
         if name == "publish_campaign":
