@@ -8,7 +8,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: install up test check bench bench-quotes load overload soak mutants
+.PHONY: install up test check bench bench-quotes bench-checkout load overload soak mutants
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -43,6 +43,9 @@ bench: install ## speed of the hot path, beside a constant answer
 
 bench-quotes: install ## speed of quotes, beside the sidecar's own constant answer
 	$(BIN)/python -m loadtest.bench_quotes $(ARGS)
+
+bench-checkout: install ## speed of checkouts, beside bare transactions, and a rush for one coupon
+	$(BIN)/python -m loadtest.bench_checkout $(ARGS)
 
 load: install ## a minute of shoppers against a private `up`, then the invariants
 	$(BIN)/python -m loadtest.load $(ARGS)

@@ -120,11 +120,19 @@ def _campaign(code: str, number: int, listed: list[str], products: int) -> dict[
 class Sidecar:
     """A running sidecar with a Redis and a database of its own; a context manager.
 
-    The database begins as a copy of that of a sidecar that has stopped, `like`, if one is given.
+    The database is what `database_url` says, or else SQLite; that begins as a copy of the one of a sidecar that has
+    stopped, `like`, if one is given.
     """
 
     def __init__(
-        self, name: str, folder: Path, *, core: int | None, others: int | None, like: Sidecar | None = None
+        self,
+        name: str,
+        folder: Path,
+        *,
+        core: int | None,
+        others: int | None,
+        like: Sidecar | None = None,
+        database_url: str | None = None,
     ) -> None:
         self.folder = folder / name
         self.folder.mkdir()
@@ -136,11 +144,11 @@ class Sidecar:
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self.key = secrets.token_hex(32)
-        self.database = self.folder / "shop.db"
+        self.token_secret = secrets.token_hex(32)
         self._environ = {
             "SECKILL_REDIS_URL": f"unix://{self.folder / 'redis.sock'}",
-            "SECKILL_DATABASE_URL": f"sqlite:///{self.database}",
-            "SECKILL_TOKEN_SECRET": secrets.token_hex(32),
+            "SECKILL_DATABASE_URL": database_url or f"sqlite:///{self.folder / 'shop.db'}",
+            "SECKILL_TOKEN_SECRET": self.token_secret,
             "SECKILL_ADMIN_KEY": self.key,
             "SECKILL_LOG_LEVEL": "warning",
             "SECKILL_CSV_MAX_BYTES": str(256 * 2**20),
