@@ -21,7 +21,8 @@ _FLAGS = ("type", "revision", "draft", "paused", "terminated_at")
 class Campaign:
     """One campaign. `rank` orders campaigns, the smallest first: larger priority, later start, smaller code.
 
-    `broken` says why a stored rule cannot be read; such a campaign is only ever shown.
+    `own_limit` is units that one shopper may have in all, where the rule says so instead of the limits. `broken`
+    says why a stored rule cannot be read; such a campaign is only ever shown.
     """
 
     code: str
@@ -49,6 +50,7 @@ class Campaign:
     labels: Mapping[str, str]
     texts: Mapping[str, Any]
     rank: tuple[int, int, str]
+    own_limit: int | None = None
     broken: str | None = None
 
     def text(self, name: str, language: str) -> str | None:
@@ -60,15 +62,11 @@ class Campaign:
         return found
 
     @property
-    def own_limit(self) -> int | None:
-        """Units that one shopper may have in all, where the rule says so instead of the limits."""
-        return None if self.type is None or self.broken is not None else self.type.own_limit(self.rule)
-
-    @property
     def per_shopper(self) -> int | None:
         """What one shopper may have in all: units by the rule's own limit, else as the type counts; None: any."""
-        own = self.own_limit
-        return own if own is not None or self.limits is None else self.limits.per_shopper
+        if self.own_limit is not None or self.limits is None:
+            return self.own_limit
+        return self.limits.per_shopper
 
     @property
     def limited(self) -> bool:
@@ -117,6 +115,7 @@ def read_campaign(code: str, body: Mapping[str, Any], currency: str) -> Campaign
         audience=fields.audience,
         coupons_allowed=promotion.coupons_allowed if allowed is None else allowed,
         limits=fields.limits,
+        own_limit=promotion.own_limit(fields.rule),
         labels=labels,
         texts={language: each.model_dump(exclude_none=True) for language, each in fields.texts.items()},
     )

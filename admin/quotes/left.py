@@ -13,7 +13,6 @@ from sqlalchemy import Connection, select
 
 from admin.promotions.campaign import Campaign
 from admin.promotions.coupon import Coupon
-from admin.promotions.model import Limits
 from admin.promotions.world import Left
 from admin.reservations.tables import tallies
 
@@ -21,7 +20,6 @@ Tally = tuple[str, str, str]
 """Kind, subject, owner: see `admin/reservations/kinds.py`."""
 Used = Mapping[Tally, int]
 """How much of each is held, paid for or not; absent: nothing."""
-_NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +42,11 @@ class Held:
 
 def tallies_of(campaign: Campaign, owner: str) -> list[Tally]:
     """What has to be known to tell what is left of a campaign; `owner` is empty for nobody."""
-    limits, code = campaign.limits or _NO_LIMITS, campaign.code
+    limits, code = campaign.limits, campaign.code
     found: list[Tally] = []
-    if limits.total is not None:
+    if limits is not None and limits.total is not None:
         found.append(("campaign", code, ""))
-    if limits.budget is not None:
+    if limits is not None and limits.budget is not None:
         found.append(("budget", code, ""))
     if owner and campaign.per_shopper is not None:
         found.append(("campaign_shopper", code, owner))
@@ -57,17 +55,18 @@ def tallies_of(campaign: Campaign, owner: str) -> list[Tally]:
 
 def left_of(campaign: Campaign, used: Used, owner: str = "") -> Left:
     """What is left of a campaign's limits for somebody; `owner` is empty for nobody."""
-    limits, code = campaign.limits or _NO_LIMITS, campaign.code
-    return Left(
-        total=_less(limits.total, used.get(("campaign", code, ""))),
-        per_shopper=_less(campaign.per_shopper, used.get(("campaign_shopper", code, owner)) if owner else None),
-        budget=_less(limits.budget, used.get(("budget", code, ""))),
-    )
-
-
-def _less(limit: int | None, used: int | None) -> int | None:
+    limits, code, total, budget = campaign.limits, campaign.code, None, None
+    if limits is not None:
+        total, budget = limits.total, limits.budget
+    own = campaign.per_shopper
     # A limit may have been lowered before the campaign began, below what is held.
-    return limit if limit is None or not used else max(0, limit - used)
+    if total is not None:
+        total = max(0, total - used.get(("campaign", code, ""), 0))
+    if budget is not None:
+        budget = max(0, budget - used.get(("budget", code, ""), 0))
+    if own is not None and owner:
+        own = max(0, own - used.get(("campaign_shopper", code, owner), 0))
+    return Left(total, own, budget)
 
 
 def used_in_all(connection: Connection) -> Used:
