@@ -102,13 +102,14 @@ def settle(engine: Engine, made: Claim, taken: int, error: str | None) -> bool:
     came_on = taken > made.webhook.position
     with writing(engine) as connection:
         now = now_ms(connection)
-        values: dict[str, Any] = {"position": taken, "next_try_at_ms": now, "last_error": error}
+        values: dict[str, Any] = {"position": taken, "next_try_at_ms": now}
+        attempts = made.webhook.attempts
         if came_on:
-            values["last_taken_at_ms"] = now
-        attempts = 0 if came_on else made.webhook.attempts
+            attempts = 0
+            values |= {"last_taken_at_ms": now, "last_error": None}
         if error is not None:
             attempts += 1
-            values["next_try_at_ms"] = now + backoff_ms(attempts)
+            values |= {"next_try_at_ms": now + backoff_ms(attempts), "last_error": error}
         held = connection.execute(
             update(webhooks)
             .where(webhooks.c.id == made.webhook.id, webhooks.c.next_try_at_ms == made.until_ms)
