@@ -36,6 +36,9 @@ TOGETHER = 200
 LOOK_AGAIN_MS = 10_000
 """An order that is being paid back is looked at again after so long: an operator may decline."""
 
+_BOTH = (orders, presale_orders)
+"""Whoever locks an order also locks its terms: a round that another one has overtaken must not act on old ones."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -89,7 +92,7 @@ def advance(resources: Resources, after: tuple[int, str] = (0, "")) -> Sequence[
     """
     with writing(resources.engine) as connection:
         now = now_ms(connection)
-        found = connection.execute(_due(now, after).with_for_update(of=orders, skip_locked=True)).all()
+        found = connection.execute(_due(now, after).with_for_update(of=_BOTH, skip_locked=True)).all()
         opening.open_balances(resources, connection, [row for row in found if row.status == "deposit_paid"], now)
         due = [row for row in found if row.status == "balance_due"]
         over = [row.order_no for row in due if row.balance_ends_at_ms <= now]
