@@ -74,6 +74,7 @@ class Erased:
     """How many of each there were."""
 
     orders: int = 0
+    coupon_claims: int = 0
     reminders: int = 0
     notices: int = 0
     members: int = 0
@@ -181,8 +182,18 @@ def _change_ledger(engine: Engine, shopper: str) -> tuple[int, dict[str, int]]:
             raise CannotErase(obstacles)
         for piece in _pieces(numbers):
             _change_orders(connection, piece, shopper, pseudonym)
-        for column in NAMING:
-            connection.execute(update(column.table).where(column == shopper).values({column: pseudonym}))
+        renamed = {
+            column.table.name: connection.execute(
+                update(column.table).where(column == shopper).values({column: pseudonym})
+            ).rowcount
+            for column in NAMING
+        }
+        # Those that were ordered can still be computed again; they name nobody else.
+        connection.execute(
+            update(quotes)
+            .where(quotes.c.shopper == shopper, quotes.c.order_no.is_not(None))
+            .values(shopper=pseudonym)
+        )
         gone = {
             table.name: connection.execute(delete(table).where(table.c.shopper == shopper)).rowcount
             for table in (reminders, notices, members, quotes, carts)
@@ -192,7 +203,7 @@ def _change_ledger(engine: Engine, shopper: str) -> tuple[int, dict[str, int]]:
             .where(audit.c.kind == "member", audit.c.subject == shopper)
             .values(subject=pseudonym, before=None, after=None)
         )
-    return len(numbers), gone
+    return len(numbers), {**gone, coupon_claims.name: renamed[coupon_claims.name]}
 
 
 def _under_way(connection: Connection, numbers: Sequence[str]) -> Iterator[str]:

@@ -14,18 +14,25 @@ from typing import Any
 import pytest
 from redis import Redis
 from reminded import HOUR_S, offer_of
+from reporting import goods, ordered
 from sidecar import ACTOR, Shop, click
 from sqlalchemy import insert, select, update
 
 from admin.audit import service as audit
 from admin.campaigns import service as campaigns
+from admin.carts.tables import carts
+from admin.coupons.tables import coupon_claims, coupon_codes
 from admin.members import service as members
+from admin.memberships.tables import membership_grants
 from admin.payments.tables import payments, refunds
 from admin.privacy import erasing, traces
 from admin.privacy.erasing import CannotErase, Erased, erase
 from admin.quotes.tables import quotes
+from admin.reconcile.looking import broken as books_broken
 from admin.reminders import sending, service
 from admin.reports import campaign as campaign_report
+from admin.reservations.ledger import Claim
+from admin.reservations.tables import tallies
 from admin.resources import Resources
 from admin.tables import metadata
 from gateway import keys, store
@@ -179,6 +186,52 @@ def test_nothing_leads_to_them_and_all_figures_stay(shop: Shop) -> None:
     everything = everywhere(shop)
     for trace in ("'shopper': 'bob'", "b'bob'", "OTHER", "'by': 'bob'", "b'quote of bob'", "'birthday': '02-29'"):
         assert trace in everything
+
+
+def test_what_the_shop_counts_on_stays_under_the_pseudonym(shop: Shop) -> None:
+    sku, engine = shop.product(), shop.resources.engine
+    code = shop.campaign(
+        type="item_discount", rule={"amount_off": 100}, items=[{"sku": sku}], limits={"per_shopper": 5}
+    ).code
+    for name in (AMY, "bob"):
+        claims = [Claim("campaign_shopper", code, 1, 5, name), Claim("coupon_shopper", "SAVE", 1, 5, name)]
+        line = goods(sku, [900], base=1000, campaign=code)
+        about: dict[str, Any] = {"note": f"ring at {STREET}", "address": {"line1": STREET}} if name == AMY else {}
+        order_no = ordered(shop, [line], "completed", shopper=name, claims=claims, **about)
+        with writing(engine) as connection:
+            connection.execute(insert(coupon_claims).values(coupon="SAVE", shopper=name, claimed_at_ms=1))
+            connection.execute(
+                insert(coupon_codes).values(code=f"C-{name}", coupon="SAVE", batch="b", shopper=name)
+            )
+            times = {"granted_at_ms": 1, "starts_at_ms": 1, "ends_at_ms": 2, "revoked": False}
+            grant = {"order_no": order_no, "line": 1, "shopper": name, "level": 1, "days": 1, "units": 1}
+            connection.execute(insert(membership_grants).values(**grant, **times))
+            quote = {"shopper": name, "engine": 1, "change_number": 0, "created_at_ms": 1, "valid_until_ms": 2}
+            connection.execute(insert(quotes).values(token=order_no, order_no=order_no, snapshot=b"facts", **quote))
+            connection.execute(insert(carts).values(shopper=name, body={}, merged=[], revision=1, updated_at_ms=1))
+        if name == AMY:
+            with writing(engine) as connection:
+                # Codes are made by chance, and lead to nobody.
+                connection.execute(update(coupon_codes).values(code="C-1"))
+    assert books_broken(engine) == []
+    before = figures_of(shop, code)
+    done = forget(shop)
+    assert (done.orders, done.carts, done.coupon_claims, done.quotes) == (1, 1, 1, 0)
+    assert leads_to_amy(everywhere(shop)) == []
+    # Every count still is the sum of what it counts, and every order still has its quote.
+    assert books_broken(engine) == []
+    assert figures_of(shop, code) == before
+    with reading(engine) as connection:
+        owners = connection.execute(
+            select(orders.c.shopper, quotes.c.shopper).join_from(
+                orders, quotes, orders.c.order_no == quotes.c.order_no
+            )
+        ).all()
+        assert len(owners) == 2
+        assert all(of_order == of_quote for of_order, of_quote in owners)
+        held = set(connection.execute(select(tallies.c.owner).where(tallies.c.kind == "coupon_shopper")).scalars())
+    assert held == {of_order for of_order, _ in owners}
+    assert forget(shop) == Erased()
 
 
 def test_a_second_time_finds_nothing(shop: Shop) -> None:
