@@ -7,6 +7,12 @@ from buying import ANN, Shopper, money, row
 from grouping import notices_of
 from paid_carts import Stall, happened, holds, stock, used
 from sidecar import Api, Shop, fields_of
+from sqlalchemy import delete, select
+
+from admin import changes
+from admin.memberships.tables import membership_grants
+from admin.quotes.tables import quotes
+from gateway.orders.database import reading, writing
 
 
 @pytest.fixture
@@ -77,9 +83,19 @@ def test_a_gift_that_is_kept_does_not_keep_the_order_alive(stall: Stall, shop: S
 
 def test_the_rule_is_that_of_the_time_of_the_order(stall: Stall) -> None:
     order = stall.paid((stall.kettle, 2))
-    stall.api.post(f"/campaigns/{stall.gift}/terminate")
+    # What the record of changes says later does not matter.
+    with writing(stall.shop.resources.engine) as connection:
+        newest = changes.newest_number(connection)
+        body = dict(changes.as_of_some(connection, "campaign", [stall.gift], newest)[stall.gift])
+        cheaper = {**body["rule"]["tiers"][0], "at": 10000}
+        changes.note(connection, "campaign", stall.gift, {**body, "rule": {**body["rule"], "tiers": [cheaper]}})
     look = stall.ann.post(f"/{order['order_no']}/refund/preview", {"units": [1]})
     assert (look["amount"], look["held_back"]) == (8100, 1900)
+    # Nobody knows the rule when the shopper was erased: gifts stay with what brought them.
+    with writing(stall.shop.resources.engine) as connection:
+        connection.execute(delete(quotes).where(quotes.c.order_no == order["order_no"]))
+    for units, amount in (([1], 10000), ([1, 2], 18100)):
+        assert stall.ann.post(f"/{order['order_no']}/refund/preview", {"units": units})["amount"] == amount
     # A lamp is no kettle: nothing of the gift's campaign has changed.
     other = stall.paid((stall.kettle, 1), (stall.lamp, 1))
     look = stall.ann.post(f"/{other['order_no']}/refund/preview", {"lines": [{"line": 2, "quantity": 1}]})
@@ -121,6 +137,22 @@ def test_an_add_on_comes_back_at_its_own_price(stall: Stall, shop: Shop) -> None
     assert (order["status"], order["refunds"][1]["amount"], used(shop, "budget", stall.plus)) == ("paid", 900, 2000)
     order = stall.ann.post(f"/{number}/refund", {"units": [3]})
     assert (order["status"], order["refunded"], used(shop, "budget", stall.plus)) == ("refunded", 4800, 0)
+
+
+def test_a_membership_goes_with_the_units_that_granted_it(stall: Stall, shop: Shop) -> None:
+    card = shop.product(price=5000, stock=10, membership={"level": 2, "days": 30})
+    order = stall.paid((stall.kettle, 1), (card, 2))
+
+    def granted() -> list[tuple[int, int, bool]]:
+        with reading(shop.resources.engine) as connection:
+            rows = connection.execute(select(membership_grants))
+            return [(each.line, each.units, each.revoked) for each in rows if each.order_no == order["order_no"]]
+
+    assert granted() == [(2, 2, False)]
+    stall.ann.post(f"/{order['order_no']}/refund", {"units": [1, 3]})
+    assert granted() == [(2, 1, False)]
+    stall.ann.post(f"/{order['order_no']}/refund")
+    assert granted() == [(2, 0, True)]
 
 
 @pytest.mark.parametrize("restock", [False, True])
