@@ -55,6 +55,7 @@ async def _send(url: str, requests: Sequence[bytes], connections: int) -> Replie
     duration_s = time.perf_counter() - begin
     for _, writer in opened:
         writer.close()
+        await writer.wait_closed()
     return Replies(statuses, sorted(latencies), duration_s)
 
 

@@ -1,4 +1,4 @@
-"""Given what came of a benchmark of checkouts, its figures are told beside what was wanted, and faults are named."""
+"""Given what came of a benchmark of checkouts, figures are told beside what was wanted, and faults are named."""
 
 from __future__ import annotations
 
@@ -66,6 +66,8 @@ def counting_server(seen: list[bytes]) -> Iterator[str]:
             status = b"201 Created" if len(seen) <= 3 else b"409 Conflict"
             writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 2\r\n\r\n{}")
             await writer.drain()
+        writer.close()
+        await writer.wait_closed()
 
     async def serve() -> None:
         server = await asyncio.start_server(answer, "127.0.0.1", 0)
