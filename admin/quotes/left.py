@@ -96,5 +96,6 @@ def coupon_left(coupon: Coupon, held: Held, owner: str) -> Coupon:
     return replace(
         coupon,
         uses_left=max(0, min(left)) if left else None,
-        claimed=held.claimed or held.coupon is not None,
+        # Whoever holds it by one code of many must use that code: no order would count the coupon's own.
+        claimed=held.coupon is not None or (held.claimed and not held.by_code),
     )

@@ -339,6 +339,8 @@ def test_a_code_that_works_once_works_once(api: Api, shop: Shop) -> None:
     assert quote(amy, coupon)["coupon"]["state"] == "not_claimed"
     api.post(f"/api/coupons/{code}/claim", None, 201, key=amy)
     assert quote(bob)["coupon"]["state"] != "applied"
+    # The coupon's own code would not use theirs up.
+    assert quote(amy, coupon)["coupon"]["state"] == "not_claimed"
     asked = quote(amy)
     assert (asked["coupon"]["state"], asked["total"]) == ("applied", 9500)
     order = api.post("/api/orders", {"token": asked["token"]}, 201, key=amy)
