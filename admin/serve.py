@@ -5,8 +5,8 @@ from __future__ import annotations
 from gateway.lifeline import die_with_parent
 from gateway.serving import serve
 from gateway.settings import Settings
+from gateway.streams import CLOSE_STREAMS
 from gateway.telemetry import set_up_logging
-from gateway.web.events import CLOSE_STREAMS
 
 
 def run(settings: Settings, host: str, port: int) -> int:

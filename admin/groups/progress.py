@@ -20,23 +20,13 @@ from admin.groups.models import Progress
 from admin.resources import Resources
 from admin.rounds import Rounds
 from gateway.orders.database import reading
-from gateway.web.events import CLOSE_STREAMS
+from gateway.streams import CLOSE_STREAMS, HEADERS, KEEP_ALIVE_S, MEDIA_TYPE, STILL_HERE, wait_for_disconnect
 
 STREAMS_MAX = 500
 """Open streams of one process."""
 TOGETHER = 500
 """Groups read at once."""
-KEEP_ALIVE_S = 15.0
-"""A stream says nothing for no longer than this, so that whoever is between keeps it open."""
-MEDIA_TYPE = "text/event-stream"
-_START = {
-    "type": "http.response.start",
-    "status": 200,
-    "headers": [
-        (b"content-type", f"{MEDIA_TYPE}; charset=utf-8".encode()),
-        (b"x-accel-buffering", b"no"),
-    ],
-}
+_START = {"type": "http.response.start", "status": 200, "headers": [*HEADERS]}
 
 
 class _Topic:
@@ -123,7 +113,7 @@ class Watching(Rounds):
             topic = self._topics[group] = _Topic(asyncio.get_running_loop())
         topic.watchers += 1
         self.streams += 1
-        gone = asyncio.ensure_future(_wait_for_disconnect(receive))
+        gone = asyncio.ensure_future(wait_for_disconnect(receive))
         sent = b""
         try:
             await send(_START)
@@ -134,7 +124,7 @@ class Watching(Rounds):
                 elif topic.over:
                     break
                 elif not await _first(gone, topic.changed):
-                    await send({"type": "http.response.body", "body": b": still here\n\n", "more_body": True})
+                    await send({"type": "http.response.body", "body": STILL_HERE, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
         except OSError:
             pass  # the client went while something was being sent
@@ -169,8 +159,3 @@ async def _first(*futures: asyncio.Future[None]) -> bool:
     """Wait until one of some futures is done; False when none was in time."""
     done, _ = await asyncio.wait(futures, timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED)
     return bool(done)
-
-
-async def _wait_for_disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

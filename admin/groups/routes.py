@@ -8,9 +8,10 @@ from admin.campaigns.views import preferred
 from admin.errors import Unavailable
 from admin.groups import joining, leaving, opening, views
 from admin.groups.models import GroupFilter, GroupInFull, GroupPage, GroupWithOrder, NewGroup, Seat
-from admin.groups.progress import MEDIA_TYPE, Stream, Watching
+from admin.groups.progress import Stream, Watching
 from admin.inputs import Nothing
 from admin.routing import Body, Call, Endpoint
+from gateway.streams import MEDIA_TYPE
 
 
 def _open(call: Call) -> GroupWithOrder:

@@ -9,30 +9,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 
 import orjson
 from starlette.types import Receive, Scope, Send
 
 from gateway.errors import RedisProblem
+from gateway.streams import CLOSE_STREAMS, HEADERS, KEEP_ALIVE_S, STILL_HERE, wait_for_disconnect
 from gateway.web.offers_view import OffersView
 
 log = logging.getLogger(__name__)
 
 POLL_S = 0.25
-KEEP_ALIVE_S = 15.0
-
-CLOSE_STREAMS = signal.SIGUSR1
-"""Sent to the workers when the gateway is about to stop, as open streams would keep them from it."""
 
 _START = {
     "type": "http.response.start",
     "status": 200,
-    "headers": [
-        (b"content-type", b"text/event-stream; charset=utf-8"),
-        (b"cache-control", b"no-store"),
-        (b"x-accel-buffering", b"no"),
-    ],
+    "headers": [*HEADERS, (b"cache-control", b"no-store")],
 }
 
 
@@ -101,7 +93,7 @@ class Events:
             topic = self._topics[offer_id] = _Topic()
         topic.watchers += 1
         self.watchers += 1
-        gone = asyncio.ensure_future(_wait_for_disconnect(receive))
+        gone = asyncio.ensure_future(wait_for_disconnect(receive))
         sent = b""
         try:
             await send(_START)
@@ -112,7 +104,7 @@ class Events:
                     continue
                 await asyncio.wait({gone, topic.changed}, timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED)
                 if topic.event == sent and not gone.done() and not self._closing:
-                    await send({"type": "http.response.body", "body": b": still here\n\n", "more_body": True})
+                    await send({"type": "http.response.body", "body": STILL_HERE, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
         except OSError:
             pass  # the client went while something was being sent
@@ -136,11 +128,6 @@ class Events:
                     data = {"left": offer.left, "sold": offer.held, "state": status["state"]}
                     topic.publish(b"data: " + orjson.dumps(data) + b"\n\n")
             await asyncio.sleep(POLL_S)
-
-
-async def _wait_for_disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 async def refuse(scope: Scope, receive: Receive, send: Send) -> None:

@@ -14,8 +14,8 @@ from gateway.errors import SettingsError
 from gateway.lifeline import die_with_parent
 from gateway.serving import serve
 from gateway.settings import Settings
+from gateway.streams import CLOSE_STREAMS
 from gateway.telemetry import registry_of_all_workers, set_up_logging
-from gateway.web.events import CLOSE_STREAMS
 
 log = logging.getLogger(__name__)
 
