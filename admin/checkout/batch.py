@@ -9,16 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, select, text, update
+from sqlalchemy import Connection, Row, Select, bindparam, select, update
 
 from admin import changes
 from admin.carts.ordered import remove_ordered
 from admin.carts.tables import carts
 from admin.catalog import service as catalog
-from admin.checkout import drafting, gratis
+from admin.checkout import drafting, gratis, keys
 from admin.checkout.models import Wish
 from admin.checkout.refusing import Refusal, ran_out, require_available, require_own_button
-from admin.errors import Conflict, Malformed, NotFound
+from admin.errors import Conflict, NotFound
 from admin.orders import placing
 from admin.orders.placing import NewOrder
 from admin.quotes import snapshot
@@ -31,8 +31,6 @@ from admin.resources import Resources
 from gateway.orders.database import now_ms, reading, writing
 from gateway.orders.tables import orders
 
-_KEYED = text("flow <> 'seckill'"), text("key <> ''")
-"""As literals, so that both databases see that the index serves."""
 _ORDERED = (
     update(quotes)
     .where(quotes.c.token == bindparam("of"), quotes.c.order_no.is_(None))
@@ -95,7 +93,7 @@ def find(resources: Resources, wishes: Sequence[Wish]) -> tuple[list[Quoted], di
     for wish in wishes:
         order, row = keyed.get((wish.owner, wish.key)), rows.get(wish.given.token)
         if order is not None:
-            known[wish] = Done(order.order_no, False) if order.request == wish.request else _other_body()
+            known[wish] = Done(order.order_no, False) if order.request == wish.request else keys.reused()
         elif row is None or row.shopper != wish.owner:
             known[wish] = _unknown(wish)
         elif row.order_no is not None:
@@ -118,19 +116,13 @@ def _keyed(connection: Connection, wishes: Sequence[Wish]) -> dict[tuple[str, st
     statement: Select[Any] = select(orders.c.shopper, orders.c.key, orders.c.order_no, orders.c.request).where(
         orders.c.shopper.in_([wish.owner for wish in with_key]),
         orders.c.key.in_([wish.key for wish in with_key]),
-        *_KEYED,
+        *keys.KEYED,
     )
     return {(row.shopper, row.key): row for row in connection.execute(statement)}
 
 
 def _unknown(wish: Wish) -> NotFound:
     return NotFound(f"there is no quote {wish.given.token}: ask for a price first")
-
-
-def _other_body() -> Malformed:
-    return Malformed(
-        "this Idempotency-Key was used with another body: take a new key for a new order", code="key_reused"
-    )
 
 
 def order(resources: Resources, quoter: Quoter, found: Sequence[Quoted]) -> dict[Wish, Outcome]:

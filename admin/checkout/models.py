@@ -13,8 +13,6 @@ from gateway.tokens import Shopper
 
 NOTE_MAX = 500
 """Longest note, characters."""
-KEY_MAX = 64
-"""Longest Idempotency-Key, characters."""
 
 
 class Checkout(Input):

@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-
-import orjson
 from starlette.responses import Response
 
 from admin.campaigns.views import preferred
-from admin.checkout.models import KEY_MAX, Checkout, Wish
-from admin.errors import Malformed
+from admin.checkout import keys
+from admin.checkout.models import Checkout, Wish
 from admin.orders.models import OrderInFull
 from admin.routing import Body, Call, Endpoint
 
-KEY = "Idempotency-Key"
-
 
 async def _order(call: Call) -> Response:
-    given, key = call.read(Checkout), call.headers.get(KEY)
-    if key is not None and not 1 <= len(key) <= KEY_MAX:
-        raise Malformed(f"an {KEY} has 1 to {KEY_MAX} characters", code="bad_key")
+    given = call.read(Checkout)
+    key = keys.read(call, given.model_dump())
     assert call.signed_in is not None
-    wish = Wish(
-        given,
-        call.signed_in,
-        preferred(call.languages),
-        "" if key is None else _digest(key.encode()),
-        _digest(orjson.dumps(given.model_dump(), option=orjson.OPT_SORT_KEYS)),
-    )
+    wish = Wish(given, call.signed_in, preferred(call.languages), key.key, key.request)
     ordered = await call.checkouts.ask(wish)
     return Response(ordered.order, 201 if ordered.new else 200, media_type="application/json")
-
-
-def _digest(text: bytes) -> str:
-    return hashlib.sha256(text).hexdigest()
 
 
 ENDPOINTS = (
@@ -49,6 +33,6 @@ ENDPOINTS = (
         body=Body((Checkout,), {"plain": {"token": "0123456789abcdef0123456789abcdef"}}),
         problems=(404, 409),
         caller="shopper",
-        headers={KEY: "1 to 64 characters: the same key with the same body is the same order"},
+        headers=keys.KEY_HEADER,
     ),
 )
