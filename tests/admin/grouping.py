@@ -36,6 +36,27 @@ def token(name: str, level: int = 0) -> str:
     return mint(SECRET, name, ttl_s=3600, level=level)
 
 
+def a_group_row(group: str, now: int) -> dict[str, Any]:
+    """The row of an open group that nobody is in."""
+    return {
+        "id": group,
+        "campaign": "sale",
+        "sku": "kettle",
+        "name": "Kettle",
+        "base_price": BASE,
+        "price": PRICE,
+        "size": 3,
+        "limit_per_shopper": 1,
+        "virtual_fill": False,
+        "state": "open",
+        "leader": "ann",
+        "virtual_seats": 0,
+        "opened_at_ms": now,
+        "deadline_ms": now + 3_600_000,
+        "settled": False,
+    }
+
+
 def signed_in(shop: Shop, name: str) -> Shopper:
     """A shopper as the services see them."""
     verifier: TokenVerifier = shop.resources.tokens

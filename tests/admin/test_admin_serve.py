@@ -15,15 +15,17 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import select
+from grouping import a_group_row
+from sqlalchemy import insert, select
 
 from admin import migrations
 from admin.campaigns import publishing, stock
 from admin.catalog.tables import products
+from admin.groups.tables import groups
 from admin.resources import Resources
 from gateway import offers as published
 from gateway.errors import SettingsError
-from gateway.orders.database import reading
+from gateway.orders.database import now_ms, open_engine, reading, writing
 from gateway.orders.tables import offers
 from gateway.settings import Settings
 from tests.conftest import RedisServer, free_port, wait_until
@@ -95,6 +97,22 @@ def test_it_serves_and_stops_cleanly(sidecar: Sidecar) -> None:
     assert sidecar.process is not None
     sidecar.process.send_signal(signal.SIGTERM)
     assert sidecar.process.wait(timeout=20) == 0
+
+
+def test_an_open_stream_ends_when_it_is_told_to_stop(sidecar: Sidecar) -> None:
+    engine = open_engine(sidecar.environ["SECKILL_DATABASE_URL"])
+    with writing(engine) as connection:
+        connection.execute(insert(groups).values(**a_group_row("g1", now_ms(connection))))
+    engine.dispose()
+    events = f"http://127.0.0.1:{sidecar.port}/api/groups/g1/events"
+    with httpx.stream("GET", events, timeout=30) as reply:
+        assert reply.status_code == 200
+        lines = reply.iter_lines()
+        assert next(lines).startswith("data: ")
+        assert sidecar.process is not None
+        sidecar.process.send_signal(signal.SIGTERM)
+        assert not any(lines), "it ends as it should, and is not cut off"
+    assert sidecar.process.wait(timeout=10) == 0
 
 
 def test_a_broken_request_leaves_the_server_well(sidecar: Sidecar) -> None:
