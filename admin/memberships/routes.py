@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 
 from admin.members.facts import facts_of
 from admin.members.models import PaidUntil
 from admin.members.tables import members
 from admin.memberships.holding import held
-from admin.memberships.models import MyMembership
+from admin.memberships.models import Grant, GrantFilter, GrantPage, MyMembership
+from admin.memberships.tables import membership_grants
+from admin.paging import read_cursor, split, write_cursor
 from admin.routing import Call, Endpoint
 from gateway.orders.database import now_ms, reading
 
@@ -31,6 +33,35 @@ def _mine(call: Call) -> MyMembership:
     )
 
 
+def _list(call: Call) -> GrantPage:
+    wanted, table, resources = call.query(GrantFilter), membership_grants.c, call.resources
+    key = table.ends_at_ms, table.order_no, table.line
+    position = read_cursor(wanted.cursor, int, str, int)
+    statement = select(membership_grants).order_by(*(each.desc() for each in key)).limit(wanted.limit + 1)
+    if wanted.shopper is not None:
+        statement = statement.where(table.shopper == wanted.shopper)
+    if position is not None:
+        statement = statement.where(tuple_(*key) < tuple_(*position))
+    with reading(resources.engine) as connection:
+        rows, last = split(connection.execute(statement).all(), wanted.limit)
+    items = [
+        Grant(
+            order_no=row.order_no,
+            line=row.line,
+            shopper=row.shopper,
+            level=row.level,
+            days=row.days,
+            units=row.units,
+            starts_at=resources.iso(row.starts_at_ms),
+            ends_at=resources.iso(row.ends_at_ms),
+            revoked=row.revoked,
+        )
+        for row in rows
+    ]
+    following = None if last is None else write_cursor(last.ends_at_ms, last.order_no, last.line)
+    return GrantPage(items=items, next=following)
+
+
 ENDPOINTS = (
     Endpoint(
         "GET",
@@ -40,5 +71,14 @@ ENDPOINTS = (
         _mine,
         MyMembership,
         caller="shopper",
+    ),
+    Endpoint(
+        "GET",
+        "/admin/api/memberships",
+        "list_memberships",
+        "Memberships that were bought, those that end last first",
+        _list,
+        GrantPage,
+        query=GrantFilter,
     ),
 )

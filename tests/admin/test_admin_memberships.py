@@ -257,6 +257,21 @@ def test_shoppers_see_their_membership(api: Api, shop: Shop) -> None:
     assert mine("amy", 1) == {"level": 3, "until": day(40), "bought": bought}
 
 
+def test_operators_see_what_was_bought(api: Api, shop: Shop) -> None:
+    club = Club(shop)
+    first = club.buy("amy", (2, 10, 2))
+    second = club.buy("amy /", (3, 50, 1))
+    club.refund(second, 1, 1)
+    page = api.get("/memberships?limit=1")
+    assert [(each["order_no"], each["units"], each["revoked"]) for each in page["items"]] == [(second, 0, True)]
+    rest = api.get(f"/memberships?cursor={page['next']}")
+    (grant,) = rest["items"]
+    assert (grant["order_no"], grant["shopper"], grant["level"], grant["days"]) == (first, "amy", 2, 10)
+    assert (grant["line"], grant["units"], rest["next"]) == (1, 2, None)
+    assert at(grant["ends_at"]) - at(grant["starts_at"]) == 20 * DAY_MS
+    assert [each["order_no"] for each in api.get("/memberships?shopper=amy%20/")["items"]] == [second]
+
+
 def test_the_zone_of_the_shop_says_what_a_day_is(club: Club) -> None:
     """A long membership crosses a change of clocks in Berlin, and none in Taipei."""
     berlin = replace(club.resources, zone=BERLIN)
