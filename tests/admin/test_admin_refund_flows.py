@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from buying import BOB, Shopper, an_order, begin, bring, goods, money, row
 from grouping import Guest, group_buy, held, open_group, pay, seats
+from grouping import row as group_row
 from paid_carts import Stall, holds, transfers
 from preselling import HOUR_MS, TERMS, Buyer, code_of, presale, tick, window
 from sidecar import ACTOR, Api, Shop
@@ -267,7 +268,7 @@ def test_a_campaign_of_any_flow_that_is_undone_pays_everybody_back(api: Api, sho
     window(shop, second, -1000, HOUR_MS)
     Buyer(api, BOB).balance(second)
     together = group_buy(shop)
-    _, seat = open_group(shop, together, "ann")
+    group, seat = open_group(shop, together, "ann")
     pay(shop, seat)
     bystander = Stall(shop, api)
     cart = bystander.paid((bystander.kettle, 2))["order_no"]
@@ -283,7 +284,7 @@ def test_a_campaign_of_any_flow_that_is_undone_pays_everybody_back(api: Api, sho
         "paid",
     ]
     assert [money(shop, each) for each in (first, second, seat)] == [(1000, 1000), (8500, 8500), (9900, 9900)]
-    assert goods(shop, together.items[0].sku) == (500, 0)
+    assert (group_row(shop, group).state, goods(shop, together.items[0].sku)) == ("failed", (500, 0))
     with reading(shop.resources.engine) as connection:
         marked = select(campaign_rows.c.refund_all_by).where(
             campaign_rows.c.code.in_((code, together.code, bystander.gift))

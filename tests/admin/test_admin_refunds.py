@@ -54,7 +54,7 @@ def test_units_go_back_by_number_or_in_ascending_order(api: Api, shop: Shop) -> 
     assert [each[1:] for each in units_of(shop, order_no)] == [(False, False)] * 5
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), quantity=st.integers(1, 7))
 def test_any_partial_refunds_add_up_to_the_total(api: Api, shop: Shop, data: st.DataObject, quantity: int) -> None:
     order_no = paid_order(shop, api, quantity)
