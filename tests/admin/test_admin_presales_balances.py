@@ -23,8 +23,10 @@ from preselling import (
 from sidecar import Api, Shop
 from sqlalchemy import select, update
 
+from admin.campaigns import service as campaigns
 from admin.payments import paying, refunding
 from admin.payments.follow_up import FollowUp
+from admin.payments.refund_all import RefundAll
 from admin.payments.tables import payments, refunds
 from admin.presales import balances
 from admin.presales.balances import Balances
@@ -299,3 +301,18 @@ def test_money_that_meets_the_end_of_the_window_pays_or_goes_back(shop: Shop, ap
         kept += status == "paid"
         assert (status, came - went) in {("paid", TOTAL), ("expired", DEPOSIT), ("refunded", 0)}
     assert goods(shop, sku) == (50 - kept, 0)
+
+
+def test_a_campaign_that_is_called_off_pays_deposits_back(shop: Shop, api: Api) -> None:
+    sku = shop.product(stock=9)
+    ann, code = Buyer(api), presale(shop, sku)
+    pending = ann.deposit(code, sku)["order_no"]
+    early, due_now = ann.deposited(code, sku), ann.deposited(code, sku, 2)
+    window(shop, due_now, -1, HOUR_MS)
+    tick(shop)
+    campaigns.terminate(shop.resources, code, {"refund_all": True}, actor="owner")
+    RefundAll(shop.resources).round()
+    assert [row(shop, each).status for each in (pending, early, due_now)] == ["cancelled", "refunded", "refunded"]
+    assert [money(shop, each) for each in (early, due_now)] == [(DEPOSIT, DEPOSIT), (2 * DEPOSIT, 2 * DEPOSIT)]
+    assert goods(shop, sku) == (9, 0)
+    assert code_of(ann.balance(due_now, status=409)) == "wrong_state"
