@@ -9,14 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from sqlalchemy import (
-    Column,
-    ColumnElement,
     Connection,
     bindparam,
-    case,
     collate,
     insert,
     select,
@@ -26,15 +22,14 @@ from sqlalchemy import (
 )
 
 from admin.catalog.tables import products
-from admin.reservations.kinds import ORDER
 from admin.reservations.ledger import NO_LIMIT, Claim
 from admin.reservations.tables import reservations, tallies
 
 _Key = tuple[str, str, str]
-# The same words in both databases.
-_FIRST = text("""
+# Makes the row if it is not there, and else only locks it. The same words in both databases.
+_LOCK = text("""
     INSERT INTO tallies (kind, subject, owner, reserved, committed) VALUES (:kind, :subject, :owner, 0, 0)
-    ON CONFLICT (kind, subject, owner) DO NOTHING
+    ON CONFLICT (kind, subject, owner) DO UPDATE SET reserved = tallies.reserved WHERE 1 = 0
 """)
 _TAKE_STOCK = (
     update(products)
@@ -127,36 +122,23 @@ def _key(claim: Claim) -> _Key:
 
 
 def _lock_tallies(connection: Connection, keys: Sequence[_Key]) -> dict[_Key, int]:
+    """How much of each is held; one after the other, as a row that is not there has its turn in the order, too."""
     if not keys:
         return {}
-    # The first of a subject makes the row, as nobody can lock one that is not there.
-    connection.execute(
-        _FIRST,
-        [{"kind": kind, "subject": subject, "owner": owner} for kind, subject, owner in keys],
-    )
+    connection.execute(_LOCK, [{"kind": kind, "subject": subject, "owner": owner} for kind, subject, owner in keys])
     rows = connection.execute(
-        select(tallies)
-        .where(tuple_(tallies.c.kind, tallies.c.subject, tallies.c.owner).in_(keys))
-        .order_by(
-            case(ORDER, value=tallies.c.kind),
-            _as_sorted(connection, tallies.c.subject),
-            _as_sorted(connection, tallies.c.owner),
-        )
-        .with_for_update()
+        select(tallies).where(tuple_(tallies.c.kind, tallies.c.subject, tallies.c.owner).in_(keys))
     )
     return {(row.kind, row.subject, row.owner): row.reserved + row.committed for row in rows}
 
 
 def _lock_stock(connection: Connection, skus: Sequence[str]) -> dict[str, int]:
+    # In the order that Python sorts them in, whatever the database's language is.
+    by_sku = products.c.sku if connection.dialect.name == "sqlite" else collate(products.c.sku, "C")
     rows = connection.execute(
         select(products.c.sku, (products.c.stock - products.c.reserved).label("free"))
         .where(products.c.sku.in_(skus))
-        .order_by(_as_sorted(connection, products.c.sku))
+        .order_by(by_sku)
         .with_for_update()
     )
     return {row.sku: row.free for row in rows}
-
-
-def _as_sorted(connection: Connection, column: Column[Any]) -> ColumnElement[Any]:
-    """A text in the order that Python sorts it in, whatever the database's language is."""
-    return column if connection.dialect.name == "sqlite" else collate(column, "C")

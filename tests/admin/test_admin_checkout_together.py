@@ -14,14 +14,19 @@ from typing import Any
 import orjson
 import pytest
 from checking_out import GIFT_TIER, Market, all_at_once, tokens_of, wish
+from sqlalchemy import text
 
 from admin.checkout.desk import CheckoutDesk
 from admin.checkout.models import Ordered
 from admin.errors import AdminError, Conflict
 from admin.orders import cancelling, views
+from admin.reservations import ledger
+from admin.reservations.ledger import Claim
+from admin.reservations.several import Dealing
 from admin.resources import Resources
-from gateway.orders.database import writing
+from gateway.orders.database import reading, writing
 from gateway.settings import Settings
+from tests.conftest import wait_until
 
 
 @pytest.fixture
@@ -164,3 +169,34 @@ def test_a_crowd_orders_and_cancels_without_waiting_in_a_circle(market: Market, 
     market.check()
     assert market.held().get(("coupon", "SAVE", ""), (0, 0))[0] <= 30
     assert sum(row.status == "pending" for row in market.ordered()) == len(made) - len(made) // 2
+
+
+def test_counters_that_are_new_have_their_turn_in_the_order_too(market: Market) -> None:
+    engine = market.resources.engine
+    common, own = Claim("coupon", "SAVE", 1, 9), Claim("coupon_shopper", "SAVE", 1, 9, "ann")
+    with writing(engine) as connection:
+        ledger.reserve(connection, "before", [common])
+
+    def deal() -> Claim | None:
+        with writing(engine) as connection:
+            dealing = Dealing(connection, [own, common])
+            short = dealing.take("second", [common, own])
+            dealing.write()
+            return short
+
+    with ThreadPoolExecutor(1) as pool:
+        with writing(engine) as connection:
+            ledger.reserve(connection, "first", [common])
+            dealt = pool.submit(deal)
+            if engine.dialect.name == "postgresql":
+                wait_until(lambda: somebody_waits(market), what="the other transaction to wait")
+            # Had the other one made this row first, both would wait for each other.
+            ledger.reserve(connection, "first", [common, own])
+        assert dealt.result(20) is None
+    assert market.held() == {("coupon", "SAVE", ""): (3, 0), ("coupon_shopper", "SAVE", "ann"): (2, 0)}
+
+
+def somebody_waits(market: Market) -> bool:
+    with reading(market.resources.engine) as connection:
+        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(connection.execute(waiting).scalar_one())
