@@ -134,6 +134,10 @@ def test_a_group_may_be_filled_at_its_deadline_with_seats_marked_virtual(shop: S
     ann, bob = names(shop, 2)
     group, numbers = a_group(shop, bob, leader=ann, paid=1, stock=10, rule={"size": 4, "virtual_fill": True})
     run_down(shop, group)
+    for _ in range(2):
+        closing.close(shop.resources, group)
+        assert [order_row(shop, each).status for each in numbers] == ["paid", "pending"], "a crash came in between"
+        assert grouping.row(shop, group).state == "full"
     Closing(shop.resources).round()
     assert [order_row(shop, each).status for each in numbers] == ["paid", "cancelled"]
     assert goods(shop, grouping.row(shop, group).sku) == (9, 0)
