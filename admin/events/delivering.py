@@ -1,8 +1,8 @@
 """The thread that numbers events, has them delivered and forgets old ones.
 
-Each webhook gets its events in order, at least once. A run is claimed by moving the webhook's next try into the
-future, so that another process leaves it alone; how far it came is stored at its end, unless somebody took the
-claim away meanwhile. After a crash the claim runs out and the events of the run are sent again.
+Each webhook gets its events in order, at least once. Some events at a time are claimed by moving the webhook's next
+try into the future, so that another process leaves it alone; how far it came is stored afterwards, unless somebody
+took the claim away meanwhile. After a crash the claim runs out and its events are sent again.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from gateway.orders.database import now_ms, reading, writing
 AT_ONCE = 8
 """Receivers that one process talks to at the same time."""
 TOGETHER = 100
-"""Events of a run at most,"""
+"""Events of a claim at most: so many come again after a crash."""
 RUN_S = 1.0
-"""and how long it goes on with the next one."""
+"""After so long a webhook leaves its place to others that wait."""
 CLAIM_MS = 15_000
-"""How long a claim holds: longer than a run and the longest exchange."""
+"""How long a claim holds: longer than a stretch of deliveries and the longest exchange."""
 BACKOFF_MIN_MS = 1000
 BACKOFF_MAX_MS = 600_000
 FORGET_EVERY_S = 60.0
@@ -43,12 +43,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A run of deliveries that is this process' alone until an instant (epoch ms). `last` is where it ends."""
+    """Deliveries that are this process' alone until an instant (epoch ms)."""
 
     webhook: Row[Any]
     until_ms: int
     events: list[Event]
-    last: int
 
 
 def backoff_ms(attempts: int) -> int:
@@ -88,9 +87,10 @@ def claim(engine: Engine, webhook: str) -> Claim | None:
             return None
         found, last = outbox.after(connection, row.position, row.kinds, TOGETHER)
         until_ms = now_ms(connection) + CLAIM_MS
+        # Without any that it wants, it is at the end already, so that they may be forgotten.
         values = {"next_try_at_ms": until_ms} if found else {"position": last}
         connection.execute(update(webhooks).where(webhooks.c.id == webhook).values(**values))
-    return Claim(row, until_ms, found, last) if found else None
+    return Claim(row, until_ms, found) if found else None
 
 
 def settle(engine: Engine, made: Claim, taken: int, error: str | None) -> bool:
@@ -164,30 +164,29 @@ class Delivering(Rounds):
 
     def _run_once(self, webhook: str) -> None:
         try:
-            made = claim(self._resources.engine, webhook)
-            if made is not None:
-                self._deliver(made)
+            until_s = time.monotonic() + RUN_S
+            more = True
+            while more and time.monotonic() < until_s:
+                made = claim(self._resources.engine, webhook)
+                more = made is not None and self._deliver(made, until_s)
         except SQLAlchemyError as error:
             _log.warning("the events of webhook %s wait for the database: %s", webhook, str(error).splitlines()[0])
         except Exception:
             # Nobody waits for this thread's answer, so what it does not understand would go unheard.
             _log.exception("a run of webhook %s failed", webhook)
 
-    def _deliver(self, made: Claim) -> None:
+    def _deliver(self, made: Claim, until_s: float) -> bool:
+        """Send the events of a claim until an instant (monotonic); whether there may be more to do."""
         webhook = made.webhook
         receiver = Receiver(webhook.url, secret_of(self._resources, webhook.id))
         self._receivers[webhook.id] = receiver
         taken, error = webhook.position, None
-        began = time.monotonic()
         try:
             for event in made.events:
-                if self.stopping or time.monotonic() - began > RUN_S:
+                if self.stopping or time.monotonic() > until_s:
                     break
                 receiver.tell(event.id, body_of(self._resources, event))
                 taken = event.number
-            else:
-                # Those that it does not want are behind it, too.
-                taken = made.last
         except NotTaken as refusal:
             error = str(refusal)
         finally:
@@ -198,3 +197,4 @@ class Delivering(Rounds):
             _log.warning("webhook %s does not take events, and is asked again: %s", webhook.id, error)
         if webhook.attempts and taken > webhook.position:
             _log.info("webhook %s takes events again", webhook.id)
+        return bool(taken == made.events[-1].number)
