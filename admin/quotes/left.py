@@ -27,14 +27,13 @@ class Held:
     """What the database knows of a coupon's code that was typed.
 
     `coupon` is the one it stands for, if it is one code of many; `bound` whose that code is. `claimed` says that
-    the shopper holds the coupon, `by_code` that they do by one code of many. `of_code` counts uses of that code or
-    of the one typed, `in_all` and `own` uses of the coupon.
+    the shopper holds the coupon by its own code: who holds it by one of many uses that one, or it would never be
+    used up. `of_code` counts uses of such a code, `in_all` and `own` uses of the coupon.
     """
 
     coupon: str | None
     bound: str | None
     claimed: bool
-    by_code: bool
     in_all: int
     own: int
     of_code: int
@@ -91,11 +90,10 @@ def coupon_left(coupon: Coupon, held: Held, owner: str) -> Coupon:
         left.append(fields.per_shopper - held.own)
     if held.coupon is not None and held.bound not in (None, owner):
         left.append(0)
-    if held.coupon is not None or held.by_code:
+    if held.coupon is not None:
         left.append(1 - held.of_code)
     return replace(
         coupon,
         uses_left=max(0, min(left)) if left else None,
-        # Whoever holds it by one code of many must use that code: no order would count the coupon's own.
-        claimed=held.coupon is not None or (held.claimed and not held.by_code),
+        claimed=held.coupon is not None or held.claimed,
     )

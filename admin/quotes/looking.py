@@ -32,19 +32,20 @@ _TALLY = "tally.reserved + tally.committed"
 _TALLIES = "JOIN tallies AS tally ON tally.kind = {0} AND tally.subject = {1} AND tally.owner = {2}"
 # A wish is the coupon, else a code that may be one of many, and the shopper.
 _COUPON = (
-    "code.coupon, code.shopper, claim.shopper IS NOT NULL, claim.code IS NOT NULL,"
+    "code.coupon, code.shopper, claim.shopper IS NOT NULL,"
     " COALESCE(in_all.reserved + in_all.committed, 0), COALESCE(own.reserved + own.committed, 0),"
     " COALESCE(of_code.reserved + of_code.committed, 0)"
 )
 _COUPONS = """
     LEFT JOIN coupon_codes AS code ON code.code = {1}
     LEFT JOIN coupon_claims AS claim ON claim.coupon = COALESCE({0}, code.coupon) AND claim.shopper = {2}
+    AND claim.code IS NULL
     LEFT JOIN tallies AS in_all
     ON in_all.kind = 'coupon' AND in_all.subject = COALESCE({0}, code.coupon) AND in_all.owner = ''
     LEFT JOIN tallies AS own
     ON own.kind = 'coupon_shopper' AND own.subject = COALESCE({0}, code.coupon) AND own.owner = {2}
     LEFT JOIN tallies AS of_code
-    ON of_code.kind = 'coupon_code' AND of_code.subject = COALESCE(code.code, claim.code) AND of_code.owner = ''
+    ON of_code.kind = 'coupon_code' AND of_code.subject = code.code AND of_code.owner = ''
 """
 
 
@@ -104,7 +105,7 @@ def look(
         orjson.loads(free) if free else {},
         {tallies[place]: amount for place, amount in held},
         {
-            coupons[place]: Held(coupon, bound, bool(claimed), bool(by_code), in_all, own, of_code)
-            for place, coupon, bound, claimed, by_code, in_all, own, of_code in known
+            coupons[place]: Held(coupon, bound, bool(claimed), in_all, own, of_code)
+            for place, coupon, bound, claimed, in_all, own, of_code in known
         },
     )
