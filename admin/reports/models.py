@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from datetime import date
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from admin.campaigns.states import State
-from admin.inputs import Query
+from admin.inputs import Query, refuse
+
+
+def _date(text: object) -> date:
+    wrong = refuse("bad_date", "want a date such as 2026-11-21, in the years 1970 to 2286")
+    try:
+        found = date.fromisoformat(str(text))
+    except ValueError as error:
+        raise wrong from error
+    # As instants everywhere; and of the ways to write a date only this one.
+    if str(found) != text or not 1970 <= found.year <= 2286:
+        raise wrong
+    return found
+
+
+QueryDate = Annotated[date, BeforeValidator(_date), WithJsonSchema({"type": "string", "format": "date"})]
 
 
 class ReportFormat(Query):
     """How the report is wanted."""
 
     format: Literal["json", "csv"] = "json"
+
+
+class Days(ReportFormat):
+    """Which days of the shop's zone, the last one included."""
+
+    first: QueryDate = Field(alias="from")
+    last: QueryDate = Field(alias="to")
 
 
 class Figures(BaseModel):
@@ -140,3 +163,35 @@ class CouponReport(BaseModel):
     new_customers: int
     first_use_at: str | None
     last_use_at: str | None
+
+
+class DayFigures(BaseModel):
+    """Figures of a day's orders, of one flow or of all.
+
+    `gmv` is what those cost that are paid or may still be, less what was paid back of them; `discounts` and
+    `coupons` are what came off these. A seckill's price is no discount here.
+    """
+
+    orders: int
+    orders_paid: int
+    orders_unpaid: int
+    units: int
+    gmv: int
+    discounts: int
+    coupons: int
+
+
+class Day(DayFigures):
+    """A day in the shop's zone. `refunded` is money that went back on it, for orders of whatever day."""
+
+    day: str
+    refunded: int
+    flows: dict[str, DayFigures] = Field(description="by flow: seckill, cart, presale, group_buy")
+
+
+class ShopReport(BaseModel):
+    """How the shop sells, day by day."""
+
+    currency: str
+    generated_at: str
+    days: list[Day]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from admin.reports import campaign, coupon, sheet
-from admin.reports.models import CouponReport, Report, ReportFormat
+from admin.reports import campaign, coupon, sheet, shop
+from admin.reports.models import CouponReport, Days, Report, ReportFormat, ShopReport
 from admin.routing import Call, Endpoint
 
 
@@ -18,6 +18,12 @@ def _campaign(call: Call) -> BaseModel | Response:
 def _coupon(call: Call) -> BaseModel | Response:
     made = coupon.make(call.resources, call.path["code"])
     return _sent(sheet.of_coupon(made), made.code) if _wants_csv(call) else made
+
+
+def _shop(call: Call) -> BaseModel | Response:
+    days = call.query(Days)
+    made = shop.make(call.resources, days)
+    return _sent(sheet.of_shop(made), f"{days.first}_{days.last}") if days.format == "csv" else made
 
 
 def _wants_csv(call: Call) -> bool:
@@ -49,6 +55,16 @@ ENDPOINTS = (
         CouponReport,
         query=ReportFormat,
         problems=(404,),
+        other_types=("text/csv",),
+    ),
+    Endpoint(
+        "GET",
+        "/admin/api/report",
+        "read_shop_report",
+        "How the shop sells, day by day",
+        _shop,
+        ShopReport,
+        query=Days,
         other_types=("text/csv",),
     ),
 )

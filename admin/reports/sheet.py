@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel
 
-from admin.reports.models import CouponReport, Figures, OfferFigures, Report
+from admin.reports.models import CouponReport, DayFigures, Figures, OfferFigures, Report, ShopReport
 
 OUTCOMES = (
     "won",
@@ -65,6 +65,17 @@ def of_coupon(report: CouponReport) -> str:
     """One row."""
     told = report.model_dump()
     return _written(list(told), [list(told.values())])
+
+
+def of_shop(report: ShopReport) -> str:
+    """For each day a row per flow and one for all of them, whose flow is empty."""
+    figures = list(DayFigures.model_fields)
+    rows: list[list[object]] = []
+    for day in report.days:
+        for flow, part in (*day.flows.items(), (None, day)):
+            refunded = day.refunded if part is day else None
+            rows.append([day.day, flow, report.currency, *(getattr(part, name) for name in figures), refunded])
+    return _written(["day", "flow", "currency", *figures, "refunded"], rows)
 
 
 def _written(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

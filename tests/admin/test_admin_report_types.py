@@ -251,3 +251,48 @@ def test_a_coupon_adds_up(api: Api, shop: Shop) -> None:
     assert (row["name"], row["gmv"]) == ("'=1+1", "2700")
     api.get("/coupons/none/report", 404)
     assert fields_of(api.get(f"/coupons/{code}/report?format=xml", 422)) == {"format": "not_one_of"}
+
+
+def test_the_shop_is_told_day_by_day(api: Api, shop: Shop) -> None:
+    sku, offer = shop.product(), shop.campaign().items[0].offer
+    # In the shop's zone the second day begins at 16:00 UTC.
+    before, after = 1_795_276_799_999, 1_795_276_800_000
+    line = goods(sku, [800, 800], base=1000, coupon=100)
+    paid = ordered(shop, [line], "paid", at_ms=before)
+    ordered(shop, [line], "expired", at_ms=before)
+    ordered(shop, [line], "pending", at_ms=after)
+    shop.order(offer, created_at_ms=after, quantity=2)
+    pay_back(shop, paid, payment_of(shop, paid), 800, [1], settled_at_ms=after)
+    made = api.get("/report?from=2026-11-21&to=2026-11-22")
+    first, second = made["days"]
+    assert (first["day"], second["day"], made["currency"]) == ("2026-11-21", "2026-11-22", "CNY")
+    told = {
+        "orders": 2,
+        "orders_paid": 1,
+        "orders_unpaid": 1,
+        "units": 4,
+        "gmv": 800,
+        "discounts": 300,
+        "coupons": 100,
+    }
+    assert first == {"day": "2026-11-21", "refunded": 0, "flows": {"cart": told}, **told}
+    assert (second["orders"], second["gmv"], second["refunded"]) == (2, 1600 + 2 * 9900, 800)
+    assert second["flows"]["seckill"]["gmv"] == 2 * 9900
+    rows = list(
+        csv.DictReader(io.StringIO(api.send("GET", "/report?from=2026-11-21&to=2026-11-22&format=csv").text))
+    )
+    assert [(row["day"][-2:], row["flow"], row["refunded"]) for row in rows] == [
+        ("21", "cart", ""),
+        ("21", "", "0"),
+        ("22", "cart", ""),
+        ("22", "seckill", ""),
+        ("22", "", "800"),
+    ]
+    for query, field, code in (
+        ("from=2026-11-22&to=2026-11-21", "to", "before_from"),
+        ("from=2020-11-22&to=2026-11-21", "to", "too_many_days"),
+        ("from=20261121&to=2026-11-21", "from", "bad_date"),
+        ("from=9999-12-31&to=9999-12-31", "from", "bad_date"),
+        ("from=2026-11-21", "to", "missing"),
+    ):
+        assert fields_of(api.get(f"/report?{query}", 422))[field] == code
