@@ -25,10 +25,10 @@ from admin.catalog import routes as catalog
 from admin.checkout import routes as checkout
 from admin.checkout.desk import CheckoutDesk
 from admin.coupons import routes as coupons
-from admin.events import routes as events
-from admin.events.delivering import Delivering
 from admin.coupons import shopping as coupon_shopping
 from admin.coupons.making import CodeMaking
+from admin.events import routes as events
+from admin.events.delivering import Delivering
 from admin.fence import Fence
 from admin.gate import routes as gate
 from admin.groups import routes as groups
