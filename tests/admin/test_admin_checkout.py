@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 from checking_out import GIFT_TIER, Buyer, Market
 from sidecar import Api, fields_of
+from sqlalchemy import event
 
 from admin.groups.tables import groups
-from admin.orders import expiring
+from admin.orders import expiring, views
+from admin.orders.models import MyOrders
 from admin.quotes.tables import quotes
 from admin.resources import Resources
+from gateway.orders import expiry
 from gateway.orders.database import writing
 from gateway.orders.tables import orders
 
@@ -258,8 +261,9 @@ def test_an_order_that_costs_nothing_is_paid_at_once(market: Market, ann: Buyer)
 @pytest.mark.parametrize("end", ["cancelled", "expired"])
 def test_an_order_that_ends_unpaid_gives_everything_back(market: Market, ann: Buyer, end: str) -> None:
     fill(market)
-    orders_before = [ann.buy({"kettle": 2, "lamp": 1}, coupon="SAVE") for _ in range(1)]
-    order_no = orders_before[0]["order_no"]
+    order_no = ann.buy({"kettle": 2, "lamp": 1}, coupon="SAVE")["order_no"]
+    # The order writer has nothing to do with it.
+    assert expiry.first_unpaid(market.resources.engine)[0] == []
     if end == "cancelled":
         order = ann.post(f"/{order_no}/cancel")
     else:
@@ -319,3 +323,18 @@ def open_group(code: str) -> dict[str, Any]:
     terms = {"name": "Kettle", "base_price": 1000, "price": 600, "size": 2, "limit_per_shopper": 1}
     state = {"state": "open", "leader": "ann", "virtual_fill": False, "virtual_seats": 0, "settled": False}
     return {"id": "g1", "campaign": code, "sku": "kettle", **terms, **state, "opened_at_ms": 1, "deadline_ms": 2}
+
+
+def test_a_list_of_many_orders_needs_no_more_statements_than_of_one(market: Market, ann: Buyer) -> None:
+    fill(market)
+    counted: list[int] = []
+    statements: list[str] = []
+    event.listen(market.resources.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    for count in (1, 5):
+        for _ in range(count):
+            ann.buy({"kettle": 2, "lamp": 1})
+        statements.clear()
+        page = views.page(market.resources, MyOrders(), shopper="ann")
+        assert len(page.items[-1].lines) == 3
+        counted.append(len(statements))
+    assert counted[0] == counted[1] < 8
