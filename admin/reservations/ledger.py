@@ -133,14 +133,14 @@ def release(connection: Connection, order_no: str, *, kinds: Iterable[Kind] | No
     Stock that was paid for stays gone; `restock` brings it back.
     """
     some = None if kinds is None else tuple(kinds)
-    for row in _turn(connection, order_no, ("reserved",), "released", some):
-        if row.kind == "stock":
-            _change_stock(connection, row, reserved=-row.amount)
-        else:
-            _change(connection, row, reserved=-row.amount)
-    for row in _turn(connection, order_no, ("committed",), "released", some):
+    held = [(row, True) for row in _turn(connection, order_no, ("reserved",), "released", some)]
+    held += [(row, False) for row in _turn(connection, order_no, ("committed",), "released", some)]
+    # What a paid order still has reserved is stock, and that is locked last.
+    for row, unpaid in sorted(held, key=lambda each: _rank(each[0])):
         if row.kind != "stock":
-            _change(connection, row, committed=-row.amount)
+            _change(connection, row, **{"reserved" if unpaid else "committed": -row.amount})
+        elif unpaid:
+            _change_stock(connection, row, reserved=-row.amount)
 
 
 def give_back(connection: Connection, order_no: str, kind: Kind, subject: str, amount: int) -> None:
@@ -196,7 +196,11 @@ def _turn(
     if kinds is not None:
         statement = statement.where(reservations.c.kind.in_(kinds))
     rows = connection.execute(statement.values(state=after).returning(reservations)).all()
-    return sorted(rows, key=lambda row: (ORDER[row.kind], row.subject, row.owner))
+    return sorted(rows, key=_rank)
+
+
+def _rank(row: Row[Any]) -> tuple[int, str, str]:
+    return ORDER[row.kind], row.subject, row.owner
 
 
 def _change(connection: Connection, row: Row[Any], *, reserved: int = 0, committed: int = 0) -> None:
