@@ -226,6 +226,27 @@ MUTATIONS = (
         "tests/admin/test_admin_paying.py tests/admin/test_admin_webhook.py",
     ),
     Mutation(
+        "a payment gives back more than came through it",
+        "admin/payments/refunding.py",
+        "row.amount - sent[row.id]",
+        "row.amount",
+        "tests/admin/test_admin_refund_flows.py",
+    ),
+    Mutation(
+        "stock that was only promised comes back twice",
+        "admin/payments/returning.py",
+        """elif refund.restock and before in {"paid", "shipped", "completed"}:""",
+        "elif refund.restock:",
+        "tests/admin/test_admin_refund_flows.py",
+    ),
+    Mutation(
+        "what was paid back before is paid back again",
+        "admin/payments/amounts.py",
+        "amount = max(0, in_all - paid_back)",
+        "amount = max(0, in_all)",
+        "tests/admin/test_admin_refund_sums.py tests/admin/test_admin_refund_carts.py",
+    ),
+    Mutation(
         "a callback's signature is not looked at",
         "admin/payments/providers/signing.py",
         "        if not any(genuine):",
