@@ -16,8 +16,9 @@ from sqlalchemy import insert, select
 
 from admin.campaigns import service as campaigns
 from admin.campaigns.tables import campaigns as campaign_rows
+from admin.flows.interface import Due
 from admin.orders import views
-from admin.payments import follow_up, refund_requests, refunding
+from admin.payments import booking, follow_up, refund_requests, refunding
 from admin.payments.follow_up import FollowUp
 from admin.payments.providers import registry
 from admin.payments.providers.interface import Payment, ProviderAway, Refund, Standing
@@ -129,6 +130,27 @@ def test_a_deposit_is_paid_back_whole_and_if_forfeit_only_by_an_operator(api: Ap
     # Its units were only promised, so they are free again whatever the operator says of them.
     assert goods(shop, sku) == (50, 0)
     assert {state for _, state in holds(shop, number).values()} <= {"released"}
+
+
+def test_money_that_comes_for_an_order_being_paid_back_goes_back_too(api: Api, shop: Shop) -> None:
+    sku = shop.product(price=10000, stock=50)
+    ann = Buyer(api)
+    number = ann.deposited(presale(shop, sku), sku)
+    window(shop, number, -1000, HOUR_MS)
+    tick(shop)
+    with writing(shop.resources.engine) as connection:
+        order = views.find(connection, number, lock=True)
+        due = Due(7500, "balance", order.expire_at_ms)
+        payment = booking.begin(connection, order, due, registry.chosen(shop.resources), None)
+    assert ann.post(f"/{number}/refund")["refunds"][0]["state"] == "requested"
+    booking.book(shop.resources, payment, Standing("settled", "balance"))
+    order = ann.get(f"/{number}")
+    assert (order["status"], order["paid"]) == ("refunding", 1000)
+    late = [each for each in order["refunds"] if each["reason"] != "asked"]
+    assert [(each["reason"], each["amount"], each["state"]) for each in late] == [("late_payment", 7500, "settled")]
+    # The deposit is still the shop's to decide about, and only that is left to go back.
+    assert api.post(f"/orders/{number}/refund")["status"] == "refunded"
+    assert money(shop, number) == (8500, 8500)
 
 
 def test_a_seat_is_free_at_once_wherever_the_money_is(api: Api, shop: Shop, bank: type[Bank]) -> None:
