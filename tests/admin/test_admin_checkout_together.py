@@ -106,9 +106,14 @@ def test_gifts_are_not_promised_twice(market: Market, desks: list[CheckoutDesk])
     assert market.stock("mug") == (3, 3)
 
 
+OTHERS = [("c", lines(towel=1)), ("d", lines(towel=1))]
+
+
 def test_one_token_is_one_order_and_one_key_too(market: Market, desks: list[CheckoutDesk]) -> None:
     token, other = tokens_of(market.resources, [("ann", lines(kettle=1)), ("ann", lines(lamp=1))])
-    outcomes = all_at_once(desks, [wish("ann", token) for _ in range(20)])
+    # Those of the first two keep the desks busy while the others gather.
+    busy = [wish(name, each) for name, each in zip("cd", tokens_of(market.resources, OTHERS), strict=True)]
+    outcomes = all_at_once(desks, [*busy, *(wish("ann", token) for _ in range(20))])[2:]
     orders = [outcome for outcome in outcomes if isinstance(outcome, Ordered)]
     assert len(orders) == 20
     assert len({each.order for each in orders}) == 1
