@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row
 
 from admin.catalog import service as catalog
 from admin.checkout import gratis
+from admin.checkout.keys import Key
 from admin.errors import Conflict
 from admin.groups import views
 from admin.groups.models import Seat
@@ -27,12 +28,13 @@ from gateway import tokens
 from gateway.orders.database import now_ms, reading, writing
 
 
-def join(resources: Resources, group: str, given: Seat, shopper: tokens.Shopper, language: str) -> str:
+def join(resources: Resources, group: str, given: Seat, shopper: tokens.Shopper, key: Key, language: str) -> str:
     """Take a seat in a group, which is still to be paid; the order's number.
 
     Raises:
         NotFound: there is no such group.
         Conflict: it is over, no seat is left, the shopper is in it or may not be, or the product has run out.
+        sqlalchemy.exc.IntegrityError: the shopper has used the key before.
     """
     who = shopper.id.decode()
     campaign = _admitted(resources, group, given, shopper, language)
@@ -48,7 +50,7 @@ def join(resources: Resources, group: str, given: Seat, shopper: tokens.Shopper,
                 )
             if given.quantity > row.limit_per_shopper:
                 raise exhausted("limit_per_shopper", language)
-            order = _order(resources, connection, row, campaign, given, who)
+            order = _order(resources, connection, row, campaign, given, who, key)
             placing.place(connection, order, now)
             gratis.take(resources, connection, [order], now)
             return order.order_no
@@ -102,7 +104,7 @@ def _no_seat(group: str) -> Conflict:
 
 
 def _order(
-    resources: Resources, connection: Connection, row: Row[Any], campaign: Campaign, given: Seat, who: str
+    resources: Resources, connection: Connection, row: Row[Any], campaign: Campaign, given: Seat, who: str, key: Key
 ) -> NewOrder:
     product = catalog.find(connection, [row.sku]).get(row.sku)
     if product is None or not product.on_sale:
@@ -138,6 +140,8 @@ def _order(
         channel=given.channel,
         address=None if given.address is None else given.address.model_dump(exclude_none=True),
         note=given.note,
+        key=key.key,
+        request=key.request,
     )
 
 

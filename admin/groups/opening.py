@@ -9,6 +9,7 @@ from sqlalchemy import Connection, insert
 
 from admin.catalog import service as catalog
 from admin.checkout import drafting, ordering
+from admin.checkout.keys import Key
 from admin.checkout.refusing import Refusal
 from admin.errors import Conflict, NotFound
 from admin.groups.models import NewGroup
@@ -36,13 +37,14 @@ def seat_claims(group: str, size: int, shopper: str) -> list[Claim]:
     return [Claim("seat", group, 1, size), Claim("group_shopper", group, 1, 1, shopper)]
 
 
-def open_group(resources: Resources, given: NewGroup, shopper: tokens.Shopper, language: str) -> str:
+def open_group(resources: Resources, given: NewGroup, shopper: tokens.Shopper, key: Key, language: str) -> str:
     """Open a group with its first order, which is still to be paid; the order's number.
 
     Raises:
         NotFound: there is no such product, or no such group buy that the shopper may know of.
         Conflict: the product cannot be had in this group buy, with the quote that says why.
         Unavailable: the shop changes faster than carts are priced.
+        sqlalchemy.exc.IntegrityError: the shopper has used the key before.
     """
     who = shopper.id.decode()
     line = {"sku": given.sku, "quantity": given.quantity, "campaign": given.campaign}
@@ -70,6 +72,8 @@ def open_group(resources: Resources, given: NewGroup, shopper: tokens.Shopper, l
             channel=given.channel,
             address=None if given.address is None else given.address.model_dump(exclude_none=True),
             note=given.note,
+            key=key.key,
+            request=key.request,
         )
 
     try:

@@ -2,30 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from sqlalchemy.exc import IntegrityError
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
 
 from admin.campaigns.views import preferred
-from admin.errors import Unavailable
+from admin.checkout import keys
+from admin.checkout.keys import Key
+from admin.errors import Conflict, Unavailable
 from admin.groups import joining, leaving, opening, views
 from admin.groups.models import GroupFilter, GroupInFull, GroupPage, GroupWithOrder, NewGroup, Seat
 from admin.groups.progress import Stream, Watching
 from admin.inputs import Nothing
 from admin.routing import Body, Call, Endpoint
+from gateway.orders.database import reading
 from gateway.streams import MEDIA_TYPE
+from gateway.tokens import Shopper
 
 
-def _open(call: Call) -> GroupWithOrder:
+def _open(call: Call) -> GroupWithOrder | Response:
+    given, language = call.read(NewGroup), preferred(call.languages)
+    return _once(call, lambda who, key: opening.open_group(call.resources, given, who, key, language))
+
+
+def _join(call: Call) -> GroupWithOrder | Response:
+    group, given, language = call.path["group"], call.read(Seat), preferred(call.languages)
+    return _once(call, lambda who, key: joining.join(call.resources, group, given, who, key, language))
+
+
+def _once(call: Call, make: Callable[[Shopper, Key], str]) -> GroupWithOrder | Response:
+    """The group with the order that is made, or with 200 that was made before under the same key."""
     assert call.signed_in is not None
-    order_no = opening.open_group(call.resources, call.read(NewGroup), call.signed_in, preferred(call.languages))
-    return views.with_order(call.resources, order_no)
+    key = keys.read(call, {"path": dict(call.path), "body": call.body})
+    known = _known(call, key)
+    if known is None:
+        try:
+            return views.with_order(call.resources, make(call.signed_in, key))
+        except (IntegrityError, Conflict):
+            # The same may have been sent twice at once, and the other one was first.
+            known = _known(call, key)
+            if known is None:
+                raise
+    shown = views.with_order(call.resources, known)
+    return Response(shown.model_dump_json(), 200, media_type="application/json")
 
 
-def _join(call: Call) -> GroupWithOrder:
-    assert call.signed_in is not None
-    order_no = joining.join(
-        call.resources, call.path["group"], call.read(Seat), call.signed_in, preferred(call.languages)
-    )
-    return views.with_order(call.resources, order_no)
+def _known(call: Call, key: Key) -> str | None:
+    with reading(call.resources.engine) as connection:
+        return keys.order_of(connection, call.shopper, key)
 
 
 def _leave(call: Call) -> GroupWithOrder:
@@ -61,9 +87,11 @@ ENDPOINTS = (
         _open,
         GroupWithOrder,
         status=201,
+        also=(200,),
         body=Body((NewGroup,), {"open": {"campaign": "kettle-group", "sku": "kettle", "address": _HOME}}),
         problems=(404, 409, 503),
         caller="shopper",
+        headers=keys.KEY_HEADER,
     ),
     Endpoint(
         "GET",
@@ -104,9 +132,11 @@ ENDPOINTS = (
         _join,
         GroupWithOrder,
         status=201,
+        also=(200,),
         body=Body((Seat,), {"one": {}, "home": {"quantity": 1, "address": _HOME}}, optional=True),
         problems=(404, 409),
         caller="shopper",
+        headers=keys.KEY_HEADER,
     ),
     Endpoint(
         "POST",

@@ -10,6 +10,7 @@ from sidecar import Api, Shop
 from sqlalchemy import select, update
 
 from admin.campaigns import service as campaigns
+from admin.checkout.keys import Key
 from admin.groups import joining, opening
 from admin.groups.models import NewGroup, Seat
 from admin.groups.tables import groups
@@ -22,6 +23,7 @@ from gateway.tokens import Shopper, TokenVerifier, mint
 
 SECRET = b"t" * 32
 BASE, PRICE = 12900, 9900
+NO_KEY = Key("", "")
 
 
 def group_buy(shop: Shop, *, stock: int = 500, **about: Any) -> Any:
@@ -74,8 +76,12 @@ class Guest:
     def get(self, path: str, status: int = 200) -> Any:
         return self._api.get(path, status, key=self._key)
 
-    def post(self, path: str, body: Any = None, status: int = 200) -> Any:
-        return self._api.post(path, body, status, key=self._key)
+    def post(self, path: str, body: Any = None, status: int = 200, **about: Any) -> Any:
+        return self._api.post(path, body, status, key=self._key, **about)
+
+    def send(self, path: str, body: Any, **about: Any) -> Any:
+        """The bare reply to a POST."""
+        return self._api.send("POST", path, key=self._key, json=body, **about)
 
     def open(self, campaign: Any, status: int = 201, **about: Any) -> Any:
         body = {"campaign": campaign.code, "sku": campaign.items[0].sku, **about}
@@ -149,13 +155,13 @@ def terminate(shop: Shop, code: str) -> None:
 def open_group(shop: Shop, campaign: Any, name: str, **about: Any) -> tuple[str, str]:
     """Open a group without HTTP: its id, and the number of its first order."""
     given = NewGroup.model_validate({"campaign": campaign.code, "sku": campaign.items[0].sku, **about})
-    order_no = opening.open_group(shop.resources, given, signed_in(shop, name), "en")
+    order_no = opening.open_group(shop.resources, given, signed_in(shop, name), NO_KEY, "en")
     return order_row(shop, order_no).group_id, order_no
 
 
 def join(shop: Shop, group: str, name: str, **about: Any) -> str:
     """Join a group without HTTP: the order's number."""
-    return joining.join(shop.resources, group, Seat.model_validate(about), signed_in(shop, name), "en")
+    return joining.join(shop.resources, group, Seat.model_validate(about), signed_in(shop, name), NO_KEY, "en")
 
 
 def pay(shop: Shop, *numbers: str) -> None:

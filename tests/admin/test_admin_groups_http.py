@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import anyio
@@ -104,6 +105,27 @@ def test_a_group_buy_is_for_its_audience_and_channel_whoever_joins(one_api: Api,
     assert tin.join(group, 409, channel="app")["reason"].startswith("level: ")
     assert Guest(one_api, shared_shop.unique("gold"), level=2).join(group, 409)["reason"].startswith("channel: ")
     assert Guest(one_api, shared_shop.unique("gold"), level=2).join(group, channel="app")["order_no"]
+
+
+def test_what_is_sent_again_under_its_key_is_done_once(one_api: Api, shared_shop: Shop) -> None:
+    campaign = group_buy(shared_shop, rule={"limit_per_shopper": 9})
+    ann, bob = (Guest(one_api, shared_shop.unique(name)) for name in ("ann", "bob"))
+    body = {"campaign": campaign.code, "sku": campaign.items[0].sku}
+    once = {"headers": {"Idempotency-Key": "once"}}
+    opened = ann.post("/api/groups", body, 201, **once)
+    assert ann.post("/api/groups", body, 200, **once)["order_no"] == opened["order_no"]
+    assert code(ann.post("/api/groups", {**body, "quantity": 2}, 400, **once)) == "key_reused"
+    join = f"/api/groups/{opened['id']}/join"
+    joined = bob.post(join, {}, 201, **once)
+    with ThreadPoolExecutor(4) as pool:
+        again = list(pool.map(lambda _: bob.post(join, {}, 200, **once)["order_no"], range(4)))
+    assert again == [joined["order_no"]] * 4
+    assert code(bob.post(join, {}, 409)) == "already_in_group"
+    cid, twice = Guest(one_api, shared_shop.unique("cid")), {"headers": {"Idempotency-Key": "both"}}
+    with ThreadPoolExecutor(2) as pool:
+        replies = list(pool.map(lambda _: cid.send(join, {}, **twice), range(2)))
+    assert sorted(each.status_code for each in replies) == [200, 201]
+    assert len({each.json()["order_no"] for each in replies}) == 1
 
 
 def test_what_is_malformed_is_refused(one_api: Api, shared_shop: Shop) -> None:
