@@ -133,12 +133,12 @@ def test_one_token_is_one_order_and_one_key_too(market: Market, desks: list[Chec
 
 def test_a_crowd_orders_and_cancels_without_waiting_in_a_circle(market: Market, desks: list[CheckoutDesk]) -> None:
     market.products([{"sku": f"good{number}", "price": 100, "stock": 60} for number in range(6)])
-    market.campaign("half", "item_discount", {"percent_off": 50}, items=["good1", "good2"], limits={"total": 50})
+    market.campaign("half", "item_discount", {"percent_off": 50}, items=["good1", "good2"], limits={"total": 30})
     market.campaign("some", "item_discount", {"amount_off": 7}, items=["good3"], limits={"per_shopper": 3})
-    market.coupon("SAVE", amount_off=10, total=30)
+    market.coupon("SAVE", amount_off=10, total=20)
     dice = random.Random("a crowd")
     carts = []
-    for number in range(160):
+    for number in range(96):
         skus = dice.sample(range(6), dice.randint(1, 4))
         body = lines(**{f"good{each}": dice.randint(1, 3) for each in skus})
         carts.append((f"shopper {number % 25}", body | ({"coupon": "SAVE"} if dice.random() < 0.4 else {})))
@@ -162,17 +162,17 @@ def test_a_crowd_orders_and_cancels_without_waiting_in_a_circle(market: Market, 
 
     with ThreadPoolExecutor(1) as pool:
         given_up = pool.submit(cancel_some)
-        for start in range(0, len(wishes), 40):
-            for outcome in all_at_once(desks, wishes[start : start + 40]):
+        for start in range(0, len(wishes), 32):
+            for outcome in all_at_once(desks, wishes[start : start + 32]):
                 if isinstance(outcome, Ordered):
                     made.append(orjson.loads(outcome.order)["order_no"])
                 else:
                     assert isinstance(outcome, Conflict), outcome
         done.set()
         assert given_up.result(30) == len(made) // 2
-    assert len(made) > 60
+    assert len(made) > 40
     market.check()
-    assert market.held().get(("coupon", "SAVE", ""), (0, 0))[0] <= 30
+    assert market.held().get(("coupon", "SAVE", ""), (0, 0))[0] <= 20
     assert sum(row.status == "pending" for row in market.ordered()) == len(made) - len(made) // 2
 
 
