@@ -66,22 +66,22 @@ def test_with_its_last_seat_paid_a_group_is_full_and_its_orders_are_paid(shop: S
     assert refused.value.code == "group_over"
 
 
-def test_who_leaves_unpaid_makes_room_and_the_next_one_leads(shop: Shop) -> None:
-    ann, bob, cid, dan = names(shop, 4)
-    group, numbers = a_group(shop, bob, cid, leader=ann, stock=10)
+def test_who_leaves_unpaid_makes_room_and_the_next_one_leads(shared_shop: Shop) -> None:
+    ann, bob, cid, dan = names(shared_shop, 4)
+    group, numbers = a_group(shared_shop, bob, cid, leader=ann, stock=10)
     with pytest.raises(Conflict) as refused:
-        grouping.join(shop, group, dan)
+        grouping.join(shared_shop, group, dan)
     assert refused.value.code == "no_seat_left"
-    leaving.leave(shop.resources, group, ann)
-    assert order_row(shop, numbers[0]).status == "cancelled"
-    assert set(held(shop, numbers[0]).values()) == {"released"}
-    assert grouping.row(shop, group).leader == bob
-    grouping.join(shop, group, dan)
-    leaving.leave(shop.resources, group, cid)
-    assert grouping.row(shop, group).leader == bob, "only the leader's leaving changes who leads"
-    grouping.join(shop, group, ann)
-    assert grouping.row(shop, group).leader == bob, "who comes back comes last"
-    assert seats(shop, group) == (3, 0)
+    leaving.leave(shared_shop.resources, group, ann)
+    assert order_row(shared_shop, numbers[0]).status == "cancelled"
+    assert set(held(shared_shop, numbers[0]).values()) == {"released"}
+    assert grouping.row(shared_shop, group).leader == bob
+    grouping.join(shared_shop, group, dan)
+    leaving.leave(shared_shop.resources, group, cid)
+    assert grouping.row(shared_shop, group).leader == bob, "only the leader's leaving changes who leads"
+    grouping.join(shared_shop, group, ann)
+    assert grouping.row(shared_shop, group).leader == bob, "who comes back comes last"
+    assert seats(shared_shop, group) == (3, 0)
 
 
 def test_who_leaves_paid_has_all_their_money_back_and_makes_room_at_once(shop: Shop) -> None:
@@ -98,16 +98,16 @@ def test_who_leaves_paid_has_all_their_money_back_and_makes_room_at_once(shop: S
     assert statuses(shop, group) == ["paid", "paid", "paid", "refunded"]
 
 
-def test_a_group_that_nobody_is_in_is_closed(shop: Shop) -> None:
-    ann, bob = names(shop, 2)
-    group, numbers = a_group(shop, bob, leader=ann, paid=1)
-    leaving.leave(shop.resources, group, ann)
-    with writing(shop.resources.engine) as connection:
+def test_a_group_that_nobody_is_in_is_closed(shared_shop: Shop) -> None:
+    ann, bob = names(shared_shop, 2)
+    group, numbers = a_group(shared_shop, bob, leader=ann, paid=1)
+    leaving.leave(shared_shop.resources, group, ann)
+    with writing(shared_shop.resources.engine) as connection:
         cancelling.cancel(connection, orders_views.find(connection, numbers[1], lock=True), actor="shopper")
-    about = grouping.row(shop, group)
+    about = grouping.row(shared_shop, group)
     assert (about.state, about.settled) == ("closed", True)
     with pytest.raises(Conflict) as refused:
-        grouping.join(shop, group, shop.unique("late"))
+        grouping.join(shared_shop, group, shared_shop.unique("late"))
     assert refused.value.code == "group_over"
 
 
@@ -151,13 +151,13 @@ def test_a_group_may_be_filled_at_its_deadline_with_seats_marked_virtual(shop: S
     assert grouping.row(shop, group).settled
 
 
-def test_nobody_gets_a_group_of_virtual_seats_alone(shop: Shop) -> None:
-    (ann,) = names(shop, 1)
-    group, numbers = a_group(shop, leader=ann, rule={"virtual_fill": True})
-    run_down(shop, group)
-    Closing(shop.resources).round()
-    assert grouping.row(shop, group).state == "failed"
-    assert order_row(shop, numbers[0]).status == "cancelled"
+def test_nobody_gets_a_group_of_virtual_seats_alone(shared_shop: Shop) -> None:
+    (ann,) = names(shared_shop, 1)
+    group, numbers = a_group(shared_shop, leader=ann, rule={"virtual_fill": True})
+    run_down(shared_shop, group)
+    Closing(shared_shop.resources).round()
+    assert grouping.row(shared_shop, group).state == "failed"
+    assert order_row(shared_shop, numbers[0]).status == "cancelled"
 
 
 def test_what_a_crash_left_of_a_failed_group_is_finished(shop: Shop) -> None:
@@ -174,57 +174,57 @@ def test_what_a_crash_left_of_a_failed_group_is_finished(shop: Shop) -> None:
     assert goods(shop, grouping.row(shop, group).sku) == (10, 0)
 
 
-def test_a_group_that_the_shop_calls_off_fails_at_once(shop: Shop) -> None:
-    ann, bob = names(shop, 2)
-    group, numbers = a_group(shop, bob, leader=ann, paid=1)
-    campaign = grouping.row(shop, group).campaign
-    with writing(shop.resources.engine) as connection:
+def test_a_group_that_the_shop_calls_off_fails_at_once(shared_shop: Shop) -> None:
+    ann, bob = names(shared_shop, 2)
+    group, numbers = a_group(shared_shop, bob, leader=ann, paid=1)
+    campaign = grouping.row(shared_shop, group).campaign
+    with writing(shared_shop.resources.engine) as connection:
         assert closing.open_groups(connection, campaign) == [group]
-    closing.fail(shop.resources, group)
-    with writing(shop.resources.engine) as connection:
+    closing.fail(shared_shop.resources, group)
+    with writing(shared_shop.resources.engine) as connection:
         assert closing.open_groups(connection, campaign) == []
-    assert grouping.row(shop, group).settled
-    assert statuses(shop, group) == ["cancelled", "refunded"]
-    assert money(shop, numbers[0]) == (PRICE, PRICE)
+    assert grouping.row(shared_shop, group).settled
+    assert statuses(shared_shop, group) == ["cancelled", "refunded"]
+    assert money(shared_shop, numbers[0]) == (PRICE, PRICE)
 
 
-def test_a_group_outlives_its_campaign_on_the_terms_it_was_opened_with(shop: Shop) -> None:
-    ann, bob = names(shop, 2)
-    campaign = group_buy(shop)
-    group, _ = grouping.open_group(shop, campaign, ann)
-    grouping.terminate(shop, campaign.code)
-    catalog.change(shop.resources, campaign.items[0].sku, {"price": BASE * 2}, actor="tester")
+def test_a_group_outlives_its_campaign_on_the_terms_it_was_opened_with(shared_shop: Shop) -> None:
+    ann, bob = names(shared_shop, 2)
+    campaign = group_buy(shared_shop)
+    group, _ = grouping.open_group(shared_shop, campaign, ann)
+    grouping.terminate(shared_shop, campaign.code)
+    catalog.change(shared_shop.resources, campaign.items[0].sku, {"price": BASE * 2}, actor="tester")
     with pytest.raises(Conflict) as refused:
-        grouping.open_group(shop, campaign, bob)
+        grouping.open_group(shared_shop, campaign, bob)
     assert refused.value.code == "not_running"
-    order = order_row(shop, grouping.join(shop, group, bob))
+    order = order_row(shared_shop, grouping.join(shared_shop, group, bob))
     assert (order.total, order.subtotal, order.discount) == (PRICE, BASE, BASE - PRICE)
 
 
-def test_limits_hold_over_all_groups(shop: Shop) -> None:
-    ann, bob, cid = names(shop, 3)
-    campaign = group_buy(shop, rule={"limit_per_shopper": 2}, limits={"total": 3})
-    first, _ = grouping.open_group(shop, campaign, ann)
-    second, _ = grouping.open_group(shop, campaign, bob)
+def test_limits_hold_over_all_groups(shared_shop: Shop) -> None:
+    ann, bob, cid = names(shared_shop, 3)
+    campaign = group_buy(shared_shop, rule={"limit_per_shopper": 2}, limits={"total": 3})
+    first, _ = grouping.open_group(shared_shop, campaign, ann)
+    second, _ = grouping.open_group(shared_shop, campaign, bob)
 
     def refusal(do: Callable[[], object]) -> str:
         with pytest.raises(Conflict) as refused:
             do()
         return str(refused.value.code)
 
-    assert refusal(lambda: grouping.join(shop, first, cid, quantity=3)) == "exhausted"
-    assert refusal(lambda: grouping.join(shop, second, ann, quantity=2)) == "exhausted"
-    assert refusal(lambda: grouping.join(shop, first, ann)) == "already_in_group"
-    assert refusal(lambda: grouping.open_group(shop, campaign, ann, quantity=2)) == "exhausted"
-    order_no = grouping.join(shop, first, cid, quantity=2)
-    assert order_row(shop, order_no).total == 2 * PRICE
-    dan = shop.unique("dan")
-    assert refusal(lambda: grouping.join(shop, second, dan)) == "exhausted"
-    leaving.leave(shop.resources, first, cid)
-    catalog.change(shop.resources, campaign.items[0].sku, {"on_sale": False}, actor="tester")
-    assert refusal(lambda: grouping.join(shop, second, dan)) == "not_available"
-    catalog.change(shop.resources, campaign.items[0].sku, {"on_sale": True}, actor="tester")
-    assert grouping.join(shop, second, dan)
+    assert refusal(lambda: grouping.join(shared_shop, first, cid, quantity=3)) == "exhausted"
+    assert refusal(lambda: grouping.join(shared_shop, second, ann, quantity=2)) == "exhausted"
+    assert refusal(lambda: grouping.join(shared_shop, first, ann)) == "already_in_group"
+    assert refusal(lambda: grouping.open_group(shared_shop, campaign, ann, quantity=2)) == "exhausted"
+    order_no = grouping.join(shared_shop, first, cid, quantity=2)
+    assert order_row(shared_shop, order_no).total == 2 * PRICE
+    dan = shared_shop.unique("dan")
+    assert refusal(lambda: grouping.join(shared_shop, second, dan)) == "exhausted"
+    leaving.leave(shared_shop.resources, first, cid)
+    catalog.change(shared_shop.resources, campaign.items[0].sku, {"on_sale": False}, actor="tester")
+    assert refusal(lambda: grouping.join(shared_shop, second, dan)) == "not_available"
+    catalog.change(shared_shop.resources, campaign.items[0].sku, {"on_sale": True}, actor="tester")
+    assert grouping.join(shared_shop, second, dan)
 
 
 def test_the_last_seat_is_taken_by_one_of_a_crowd(shop: Shop) -> None:
@@ -269,37 +269,37 @@ def test_the_last_two_who_pay_at_once_make_it_full_once(shop: Shop) -> None:
     assert [notices_of(shop, each) for each in (ann, bob, cid)] == [["group_full"]] * 3
 
 
-def test_seats_that_cost_nothing_are_paid_for_at_once(shop: Shop) -> None:
-    ann, bob = names(shop, 2)
-    campaign = group_buy(shop, stock=10, rule={"price": 0, "size": 2})
-    group, first = grouping.open_group(shop, campaign, ann)
-    assert order_row(shop, first).status == "awaiting_group"
-    grouping.join(shop, group, bob)
-    assert statuses(shop, group) == ["paid", "paid"]
-    other, second = grouping.open_group(shop, campaign, shop.unique("cid"))
-    run_down(shop, other)
-    Closing(shop.resources).round()
-    assert order_row(shop, second).status == "refunded"
-    assert goods(shop, campaign.items[0].sku) == (8, 0)
+def test_seats_that_cost_nothing_are_paid_for_at_once(shared_shop: Shop) -> None:
+    ann, bob = names(shared_shop, 2)
+    campaign = group_buy(shared_shop, stock=10, rule={"price": 0, "size": 2})
+    group, first = grouping.open_group(shared_shop, campaign, ann)
+    assert order_row(shared_shop, first).status == "awaiting_group"
+    grouping.join(shared_shop, group, bob)
+    assert statuses(shared_shop, group) == ["paid", "paid"]
+    other, second = grouping.open_group(shared_shop, campaign, shared_shop.unique("cid"))
+    run_down(shared_shop, other)
+    Closing(shared_shop.resources).round()
+    assert order_row(shared_shop, second).status == "refunded"
+    assert goods(shared_shop, campaign.items[0].sku) == (8, 0)
 
 
-def test_who_does_not_pay_in_time_makes_room(shop: Shop) -> None:
-    ann, bob = names(shop, 2)
-    group, numbers = a_group(shop, bob, leader=ann, paid=1)
-    assert order_row(shop, numbers[1]).expire_at_ms < grouping.row(shop, group).deadline_ms
-    run_out(shop, numbers[1])
-    Expiring(shop.resources).round()
-    assert statuses(shop, group) == ["awaiting_group", "expired"]
-    assert seats(shop, group) == (0, 1)
+def test_who_does_not_pay_in_time_makes_room(shared_shop: Shop) -> None:
+    ann, bob = names(shared_shop, 2)
+    group, numbers = a_group(shared_shop, bob, leader=ann, paid=1)
+    assert order_row(shared_shop, numbers[1]).expire_at_ms < grouping.row(shared_shop, group).deadline_ms
+    run_out(shared_shop, numbers[1])
+    Expiring(shared_shop.resources).round()
+    assert statuses(shared_shop, group) == ["awaiting_group", "expired"]
+    assert seats(shared_shop, group) == (0, 1)
 
 
-def test_nobody_may_pay_longer_than_the_group_lasts(shop: Shop) -> None:
-    ann, bob = names(shop, 2)
-    group, _ = a_group(shop, leader=ann)
-    with writing(shop.resources.engine) as connection:
+def test_nobody_may_pay_longer_than_the_group_lasts(shared_shop: Shop) -> None:
+    ann, bob = names(shared_shop, 2)
+    group, _ = a_group(shared_shop, leader=ann)
+    with writing(shared_shop.resources.engine) as connection:
         soon = now_ms(connection) + 60_000
         connection.execute(update(groups).where(groups.c.id == group).values(deadline_ms=soon))
-    assert order_row(shop, grouping.join(shop, group, bob)).expire_at_ms == soon
+    assert order_row(shared_shop, grouping.join(shared_shop, group, bob)).expire_at_ms == soon
 
 
 def test_groups_to_join_come_in_pages_the_nearest_deadline_first(shop: Shop) -> None:
