@@ -57,7 +57,8 @@ def test_a_report_adds_up(api: Api, shop: Shop) -> None:
     sku = shop.product(price=12900)
     campaign = shop.campaign(items=[{"sku": sku, "stock": 100}, {"sku": shop.product(), "stock": 5}])
     offer = campaign.items[0].offer
-    regular = shop.order(shop.campaign().items[0].offer, shopper="regular", status="paid", created_at_ms=1, paid_at_ms=1)
+    elsewhere = shop.campaign().items[0].offer
+    regular = shop.order(elsewhere, shopper="regular", status="paid", created_at_ms=1, paid_at_ms=1)
     shop.sell(offer, 4)
     shop.order(offer, shopper="new", status="paid", won_at_ms=1_795_233_600_000)
     shop.order(offer, shopper="regular", won_at_ms=1_795_233_660_000)

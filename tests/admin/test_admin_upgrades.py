@@ -93,7 +93,8 @@ def test_what_was_added_since_the_first_release_has_a_default(old_url: str) -> N
         assert known.keys() <= after[table].keys(), table
         for name, column in known.items():
             assert str(after[table][name]["type"]) == str(column["type"]), (table, name)
-            assert after[table][name]["nullable"] == column["nullable"], (table, name)
+            # though a column may be empty in rows that old code does not write,
+            assert after[table][name]["nullable"] or not column["nullable"], (table, name)
         # and what it does not know, it may leave out.
         for name in after[table].keys() - known.keys():
             column = after[table][name]

@@ -319,8 +319,8 @@ MUTATIONS = (
     Mutation(
         "an audience is not looked at",
         "admin/promotions/choosing.py",
-        "self._in_channel(campaign) or refuses(campaign.audience, self._world.shopper, self._world.today)",
-        "self._in_channel(campaign)",
+        "or refuses(\n            campaign.audience, self._world.shopper, self._world.today\n        )",
+        "or None",
         PRICES,
     ),
     Mutation(
@@ -333,7 +333,7 @@ MUTATIONS = (
     Mutation(
         "a quote does not see what changed since the last",
         "admin/quotes/quoting.py",
-        "        if look.number > book.number:",
+        "        if seen.number > book.number:",
         "        if False:",
         "tests/admin/test_admin_quotes.py",
     ),

@@ -15,7 +15,7 @@ from tests.tidy.source import ROOT
 
 FOLDER = ROOT / "admin" / "promotions"
 STATES = {"unknown", "not_running", "not_eligible", "exhausted", "threshold_not_met", "applied"}
-TOLD_AT = {"reason": 0, "Refusal": 1, "refuse": 1, "Redeemed": 2}
+TOLD_AT = {"reason": 0, "Refusal": 1, "refuse": 1, "Redeemed": 2, "stands": 1}
 """Calls that are given a code, and at which place."""
 TELLERS = {"_refuses", "refuses", "usable", "_why_not_running", "_why_no_gift", "outside"}
 """Functions that return a code, alone or after a state."""
@@ -42,9 +42,12 @@ def said_by(node: ast.AST) -> Iterator[str]:
 
 
 def said() -> set[str]:
-    """The codes that the engine says, read from its text."""
+    """The codes that the engine says, and the shoppers' list of coupons, read from their text."""
     # The guards of operators refuse with codes of their own, which have their texts beside them.
-    engine = {*FOLDER.glob("*.py"), *FOLDER.glob("types/*.py")} - {FOLDER / "model.py", FOLDER / "percent.py"}
+    engine = {ROOT / "admin" / "coupons" / "standing.py", *FOLDER.glob("*.py"), *FOLDER.glob("types/*.py")} - {
+        FOLDER / "model.py",
+        FOLDER / "percent.py",
+    }
     found = {code for path in engine for node in ast.walk(ast.parse(path.read_text())) for code in said_by(node)}
     return found - STATES
 

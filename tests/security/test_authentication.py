@@ -84,6 +84,10 @@ def test_what_guests_may_ask_is_known(deployment: Deployment) -> None:
         ("GET", "/api/campaigns/x1"),
         ("GET", "/api/sessions"),
         ("GET", "/c/x1"),
+        ("GET", "/api/coupons"),
+        ("GET", "/api/groups"),
+        ("GET", "/api/groups/x1"),
+        ("GET", "/api/groups/x1/events"),
     }
 
 

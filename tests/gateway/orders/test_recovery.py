@@ -36,7 +36,8 @@ def test_orders_in_every_state_are_what_they_were(shop: Shop, own_redis: RedisSe
         states.move(connection, won["expired"].order_no, "pending", "expired", actor="x", at_ms=1)
         releases.request(connection, won["expired"].order_no, OFFER, "expired", won["expired"].units, at_ms=1)
         for shopper in ("kept", "restocked"):
-            states.move(connection, won[shopper].order_no, "paid", "refunded", actor="x", at_ms=1)
+            states.move(connection, won[shopper].order_no, "paid", "refunding", actor="x", at_ms=1)
+            states.move(connection, won[shopper].order_no, "refunding", "refunded", actor="x", at_ms=1)
         releases.request(connection, won["restocked"].order_no, OFFER, "restocked", won["restocked"].units, at_ms=1)
         units = tables.order_units
         connection.execute(update(units).where(units.c.order_no == won["kept"].order_no).values(active=False))
