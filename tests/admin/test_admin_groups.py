@@ -24,6 +24,8 @@ from admin.groups.tables import groups
 from admin.orders import cancelling
 from admin.orders import views as orders_views
 from admin.orders.expiring import Expiring
+from admin.payments import refund_requests, refunding
+from admin.payments.choosing import RefundInput
 from gateway.orders.database import now_ms, writing
 
 AT_ONCE = 50
@@ -96,6 +98,21 @@ def test_who_leaves_paid_has_all_their_money_back_and_makes_room_at_once(shop: S
     again = [grouping.join(shop, group, each) for each in (cid, ann)]
     grouping.pay(shop, *again)
     assert statuses(shop, group) == ["paid", "paid", "paid", "refunded"]
+
+
+def test_a_seat_is_free_while_its_money_is_still_on_the_way(shared_shop: Shop) -> None:
+    ann, bob, cid = names(shared_shop, 3)
+    group, numbers = a_group(shared_shop, bob, leader=ann, paid=2, rule={"size": 3})
+    with writing(shared_shop.resources.engine) as connection:
+        order = orders_views.find(connection, numbers[1], lock=True)
+        refund = refund_requests.ask(connection, order, RefundInput.model_validate({}))
+    assert order_row(shared_shop, numbers[1]).status == "refunding"
+    assert seats(shared_shop, group) == (0, 1)
+    grouping.join(shared_shop, group, cid)
+    assert refund is not None
+    refunding.send(shared_shop.resources, refund)
+    assert money(shared_shop, numbers[1]) == (PRICE, PRICE)
+    assert seats(shared_shop, group) == (1, 1)
 
 
 def test_a_group_that_nobody_is_in_is_closed(shared_shop: Shop) -> None:
