@@ -336,3 +336,15 @@ def test_a_list_of_many_orders_needs_no_more_statements_than_of_one(market: Mark
         assert len(page.items[-1].lines) == 3
         counted.append(len(statements))
     assert counted[0] == counted[1] < 8
+
+
+def test_the_address_may_change_until_the_goods_are_sent(market: Market, ann: Buyer) -> None:
+    order_no = ann.buy({"kettle": 1})["order_no"]
+    for state, status in (
+        *((state, 200) for state in ("pending", "deposit_paid", "balance_due", "awaiting_group", "paid")),
+        *((state, 409) for state in ("shipped", "completed", "cancelled", "expired", "refunded")),
+    ):
+        with writing(market.resources.engine) as connection:
+            connection.execute(orders.update().values(status=state))
+        ann.ask("PUT", f"/{order_no}/address", {**ADDRESS, "city": state}, status)
+    assert ann.get(f"/{order_no}")["address"]["city"] == "paid"

@@ -14,17 +14,18 @@ from typing import Any
 import orjson
 import pytest
 from checking_out import GIFT_TIER, Market, all_at_once, tokens_of, wish
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from admin.checkout.desk import CheckoutDesk
 from admin.checkout.models import Ordered
 from admin.errors import AdminError, Conflict
-from admin.orders import cancelling, views
+from admin.orders import cancelling, expiring, views
 from admin.reservations import ledger
 from admin.reservations.ledger import Claim
 from admin.reservations.several import Dealing
 from admin.resources import Resources
-from gateway.orders.database import reading, writing
+from gateway.orders.database import now_ms, reading, writing
+from gateway.orders.tables import orders
 from gateway.settings import Settings
 from tests.conftest import wait_until
 
@@ -114,10 +115,10 @@ def test_one_token_is_one_order_and_one_key_too(market: Market, desks: list[Chec
     # Those of the first two keep the desks busy while the others gather.
     busy = [wish(name, each) for name, each in zip("cd", tokens_of(market.resources, OTHERS), strict=True)]
     outcomes = all_at_once(desks, [*busy, *(wish("ann", token) for _ in range(20))])[2:]
-    orders = [outcome for outcome in outcomes if isinstance(outcome, Ordered)]
-    assert len(orders) == 20
-    assert len({each.order for each in orders}) == 1
-    assert [each.new for each in orders].count(True) == 1
+    ordered = [outcome for outcome in outcomes if isinstance(outcome, Ordered)]
+    assert len(ordered) == 20
+    assert len({each.order for each in ordered}) == 1
+    assert [each.new for each in ordered].count(True) == 1
     # The same key for two quotes, again and again, at both sidecars: one is ordered and the other refused.
     first, second = tokens_of(market.resources, [("bob", lines(kettle=1)), ("bob", lines(lamp=1))])
     outcomes = all_at_once(desks, [wish("bob", each, key="k") for each in (first, second, second, first) * 3])
@@ -205,3 +206,20 @@ def somebody_waits(market: Market) -> bool:
     with reading(market.resources.engine) as connection:
         waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
         return bool(connection.execute(waiting).scalar_one())
+
+
+def test_orders_expire_once_however_many_look(market: Market, desks: list[CheckoutDesk]) -> None:
+    market.coupon("SAVE", amount_off=100, total=50)
+    carts = [(f"shopper {number}", {**lines(kettle=1), "coupon": "SAVE"}) for number in range(12)]
+    assert order_all(market, desks, carts)["ordered"] == 12
+    in_time = market.ordered()[0].order_no
+    with writing(market.resources.engine) as connection:
+        over = update(orders).where(orders.c.order_no != in_time).values(expire_at_ms=now_ms(connection) - 1)
+        connection.execute(over)
+    with ThreadPoolExecutor(4) as pool:
+        expired = list(pool.map(lambda _: expiring.expire(market.resources.engine), range(4)))
+    assert sum(expired) == 11
+    assert {row.order_no for row in market.ordered() if row.status == "pending"} == {in_time}
+    assert market.held() == {("coupon", "SAVE", ""): (1, 0)}
+    assert market.stock("kettle") == (50, 1)
+    market.check()
