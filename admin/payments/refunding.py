@@ -95,7 +95,9 @@ def paid_back(connection: Connection, order_no: str) -> int:
 
 def that_paid(connection: Connection, order_no: str) -> Sequence[Row[Any]]:
     """The payments that an order was paid with, the latest first."""
-    sent_back = exists().where(refunds.c.payment == payments.c.id, refunds.c.reason.in_(SENT_BACK))
+    # Found by the order: refunds are not looked up by payment.
+    of_it = refunds.c.order_no == order_no, refunds.c.payment == payments.c.id
+    sent_back = exists().where(*of_it, refunds.c.reason.in_(SENT_BACK))
     return connection.execute(
         select(payments)
         .where(payments.c.order_no == order_no, payments.c.state == "settled", ~sent_back)

@@ -10,6 +10,7 @@ from admin.campaigns.tables import campaigns
 from admin.errors import NotFound
 from admin.promotions.audience import refuses
 from admin.promotions.campaign import Campaign
+from admin.promotions.choosing import outside
 from admin.promotions.model import LANGUAGES
 from admin.promotions.reasons import reason
 from admin.promotions.words import Reader, in_words
@@ -93,16 +94,10 @@ def _published(visit: Visit, code: str) -> Campaign:
         or campaign.broken is not None
         or campaign.draft
         or archived is not False
-        or not _in_channel(visit, campaign)
+        or outside(campaign, visit.channel, visit.store) is not None
     ):
         raise NotFound(f"there is no campaign {code}")
     return campaign
-
-
-def _in_channel(visit: Visit, campaign: Campaign) -> bool:
-    if campaign.channels and visit.channel not in campaign.channels:
-        return False
-    return not (campaign.stores and visit.channel == "store" and visit.store not in campaign.stores)
 
 
 def _why_closed(visit: Visit, campaign: Campaign) -> str | None:
