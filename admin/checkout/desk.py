@@ -28,7 +28,7 @@ class CheckoutDesk(Together[Wish, Ordered]):
     name = "checkout desk"
     requests = "checkouts"
     waiting_max = 2000
-    together_max = 32
+    together_max = 64
 
     def __init__(self, resources: Resources) -> None:
         super().__init__()

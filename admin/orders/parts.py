@@ -88,6 +88,11 @@ def _filed(
 
 def order(resources: Resources, row: Row[Any], parts: Parts) -> Order:
     """An order from its row and its parts."""
+    return Order(**fields_of(resources, row, parts))
+
+
+def fields_of(resources: Resources, row: Row[Any], parts: Parts) -> dict[str, Any]:
+    """The fields of an order, for those who have more to say of it."""
     back = parts.refunds.get(row.order_no, ())
     units = _units(row, parts, back)
     lines = _won_line(row, parts, units) if row.flow == SECKILL else _lines(row, parts, units)
@@ -97,44 +102,44 @@ def order(resources: Resources, row: Row[Any], parts: Parts) -> Order:
         each for each in parts.payments.get(row.order_no, ()) if each.state == "settled" and each.id not in useless
     ]
     went = [each for each in back if each.state == "settled" and each.reason not in SENT_BACK]
-    return Order(
-        order_no=row.order_no,
-        flow=row.flow,
-        offer=row.offer,
-        campaign=row.campaign,
-        sku=row.sku,
-        shopper=row.shopper,
-        lines=lines,
-        campaigns=list(dict.fromkeys(line.campaign for line in lines if line.campaign is not None)),
-        units=units.held,
-        units_released=units.released,
-        units_refunded=units.refunded,
-        quantity=row.quantity,
-        price=row.price,
-        subtotal=row.total if row.subtotal is None else row.subtotal,
-        discount=row.discount or 0,
-        coupon=row.coupon,
-        coupon_discount=row.coupon_discount or 0,
-        total=row.total,
-        paid=sum(each.amount for each in came),
-        refunded=sum(each.amount for each in went),
-        currency=row.currency,
-        status=row.status,
-        created_at=resources.iso(row.created_at_ms),
-        expire_at=resources.iso(row.expire_at_ms),
-        won_at=resources.iso_or_none(row.won_at_ms),
-        pay_by=resources.iso(row.expire_at_ms if row.pay_by_ms is None else row.pay_by_ms),
-        paid_at=resources.iso_or_none(row.paid_at_ms),
-        shipped_at=resources.iso_or_none(row.shipped_at_ms),
-        channel=row.channel,
-        note=row.note,
-        group_id=row.group_id,
-        presale=_presale(resources, row, parts.presales.get(row.order_no)),
-        address=row.address,
-        carrier=row.carrier,
-        tracking_no=row.tracking_no,
-        refunds=[_refund(resources, each, lines) for each in back],
-    )
+    return {
+        "order_no": row.order_no,
+        "flow": row.flow,
+        "offer": row.offer,
+        "campaign": row.campaign,
+        "sku": row.sku,
+        "shopper": row.shopper,
+        "lines": lines,
+        "campaigns": list(dict.fromkeys(line.campaign for line in lines if line.campaign is not None)),
+        "units": units.held,
+        "units_released": units.released,
+        "units_refunded": units.refunded,
+        "quantity": row.quantity,
+        "price": row.price,
+        "subtotal": row.total if row.subtotal is None else row.subtotal,
+        "discount": row.discount or 0,
+        "coupon": row.coupon,
+        "coupon_discount": row.coupon_discount or 0,
+        "total": row.total,
+        "paid": sum(each.amount for each in came),
+        "refunded": sum(each.amount for each in went),
+        "currency": row.currency,
+        "status": row.status,
+        "created_at": resources.iso(row.created_at_ms),
+        "expire_at": resources.iso(row.expire_at_ms),
+        "won_at": resources.iso_or_none(row.won_at_ms),
+        "pay_by": resources.iso(row.expire_at_ms if row.pay_by_ms is None else row.pay_by_ms),
+        "paid_at": resources.iso_or_none(row.paid_at_ms),
+        "shipped_at": resources.iso_or_none(row.shipped_at_ms),
+        "channel": row.channel,
+        "note": row.note,
+        "group_id": row.group_id,
+        "presale": _presale(resources, row, parts.presales.get(row.order_no)),
+        "address": row.address,
+        "carrier": row.carrier,
+        "tracking_no": row.tracking_no,
+        "refunds": [_refund(resources, each, lines) for each in back],
+    }
 
 
 def _units(row: Row[Any], parts: Parts, back: Sequence[Row[Any]]) -> _Units:

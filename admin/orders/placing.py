@@ -12,6 +12,7 @@ from sqlalchemy import Connection, insert
 from admin.orders.tables import order_lines
 from admin.reservations import ledger
 from admin.reservations.ledger import Claim
+from gateway.orders import bulk
 from gateway.orders.tables import events, orders
 
 ORDER_NO_BYTES = 10
@@ -90,19 +91,12 @@ def write(connection: Connection, placed: Sequence[NewOrder], now_ms: int) -> No
         sqlalchemy.exc.IntegrityError: a shopper has used a key before.
     """
     connection.execute(insert(orders), [_row(order, now_ms) for order in placed])
-    connection.execute(insert(order_lines), [row for order in placed for row in _line_rows(order)])
-    connection.execute(
-        insert(events),
-        [
-            {
-                "kind": "order.created",
-                "subject": order.order_no,
-                "at_ms": now_ms,
-                "body": {"before": None, "after": "pending", "flow": order.flow},
-            }
-            for order in placed
-        ],
-    )
+    bulk.insert(connection, order_lines, [row for order in placed for row in _line_rows(order)], skip=False)
+    told = [
+        ("order.created", order.order_no, now_ms, {"before": None, "after": "pending", "flow": order.flow})
+        for order in placed
+    ]
+    bulk.insert(connection, events, told, skip=False)
 
 
 def _row(order: NewOrder, now_ms: int) -> dict[str, Any]:
@@ -135,28 +129,29 @@ def _row(order: NewOrder, now_ms: int) -> dict[str, Any]:
     }
 
 
-def _line_rows(order: NewOrder) -> list[dict[str, Any]]:
+def _line_rows(order: NewOrder) -> list[tuple[Any, ...]]:
+    """In the order of the table's columns."""
     rows = []
     unit = 1
     for number, line in enumerate(order.lines, 1):
         rows.append(
-            {
-                "order_no": order.order_no,
-                "line": number,
-                "kind": line.kind,
-                "sku": line.sku,
-                "name": line.name,
-                "quantity": line.quantity,
-                "base_price": line.base_price,
-                "unit_price": line.unit_price,
-                "campaign": line.campaign,
-                "discount": line.discount,
-                "coupon_discount": line.coupon_discount,
-                "payable": line.payable,
-                "first_unit": unit,
-                "unit_payables": list(line.unit_payables),
-                "membership": line.membership,
-            }
+            (
+                order.order_no,
+                number,
+                line.kind,
+                line.sku,
+                line.name,
+                line.quantity,
+                line.base_price,
+                line.unit_price,
+                line.campaign,
+                line.discount,
+                line.coupon_discount,
+                line.payable,
+                unit,
+                list(line.unit_payables),
+                line.membership,
+            )
         )
         unit += line.quantity
     return rows

@@ -6,6 +6,9 @@ from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, Index, Integer
 
 from gateway.orders.tables import metadata
 
+# What is inserted although it may be null.
+TOLD = {"bulk": True}
+
 order_lines = Table(
     "order_lines",
     metadata,
@@ -19,7 +22,7 @@ order_lines = Table(
     # The product's own price at the time, and what a unit is charged at before discounts.
     Column("base_price", BigInteger, nullable=False),
     Column("unit_price", BigInteger, nullable=False),
-    Column("campaign", String(40)),
+    Column("campaign", String(40), info=TOLD),
     Column("discount", BigInteger, nullable=False),
     Column("coupon_discount", BigInteger, nullable=False),
     Column("payable", BigInteger, nullable=False),
@@ -27,7 +30,7 @@ order_lines = Table(
     Column("first_unit", Integer, nullable=False),
     Column("unit_payables", JSON, nullable=False),
     # What the product makes its buyer: level and days of each unit.
-    Column("membership", JSON(none_as_null=True)),
+    Column("membership", JSON(none_as_null=True), info=TOLD),
     CheckConstraint("quantity > 0", name="quantity"),
     CheckConstraint("payable = unit_price * quantity - discount - coupon_discount", name="payable"),
     CheckConstraint("payable >= 0", name="not_negative"),

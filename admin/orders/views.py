@@ -134,7 +134,7 @@ def several_in_full(
         )
     return [
         OrderInFull(
-            **dict(parts.order(resources, row, found)),
+            **parts.fields_of(resources, row, found),
             history=[_made(resources, row), *histories[row.order_no]],
             payments=[_payment(resources, each) for each in found.payments.get(row.order_no, ())],
         )

@@ -14,7 +14,6 @@ from sqlalchemy import (
     Connection,
     bindparam,
     collate,
-    insert,
     select,
     text,
     tuple_,
@@ -24,6 +23,7 @@ from sqlalchemy import (
 from admin.catalog.tables import products
 from admin.reservations.ledger import NO_LIMIT, Claim
 from admin.reservations.tables import reservations, tallies
+from gateway.orders import bulk
 
 _Key = tuple[str, str, str]
 # Makes the row if it is not there, and else only locks it. The same words in both databases.
@@ -90,16 +90,7 @@ class Dealing:
                 amounts[key] += claim.amount
                 # Orders of one moment know the same limit.
                 limits[key] = NO_LIMIT if claim.limit is None else claim.limit
-                rows.append(
-                    {
-                        "order_no": order_no,
-                        "kind": claim.kind,
-                        "subject": claim.subject,
-                        "owner": claim.owner,
-                        "amount": claim.amount,
-                        "state": "reserved",
-                    }
-                )
+                rows.append((order_no, claim.kind, claim.subject, claim.owner, claim.amount, "reserved"))
         stock = [
             {"of": subject, "amount": amount} for (kind, subject, _), amount in amounts.items() if kind == "stock"
         ]
@@ -114,7 +105,7 @@ class Dealing:
                 changed = self._connection.execute(statement, each).rowcount
                 assert changed == len(each), "what was locked has changed all the same"
         if rows:
-            self._connection.execute(insert(reservations), rows)
+            bulk.insert(self._connection, reservations, rows, skip=False)
 
 
 def _key(claim: Claim) -> _Key:

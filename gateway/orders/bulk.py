@@ -60,7 +60,10 @@ def _given(table: Table) -> list[Column[Any]]:
 
 
 def _with_text(row: tuple[Any, ...], structured: Sequence[int]) -> tuple[Any, ...]:
-    return tuple(orjson.dumps(value).decode() if place in structured else value for place, value in enumerate(row))
+    return tuple(
+        orjson.dumps(value).decode() if place in structured and value is not None else value
+        for place, value in enumerate(row)
+    )
 
 
 @cache
