@@ -22,7 +22,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from tests.mutants.catalogue import MUTATIONS, Mutation
+from tests.mutants.catalogue import MUTATIONS
+from tests.mutants.mutation import Mutation
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("gateway", "admin", "lua", "loadtest", "tests", "docs", "deploy")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.mutants.__main__ import ROOT
-from tests.mutants.catalogue import MUTATIONS, Mutation
+from tests.mutants.catalogue import MUTATIONS
+from tests.mutants.mutation import Mutation
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
