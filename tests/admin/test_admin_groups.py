@@ -244,6 +244,19 @@ def test_limits_hold_over_all_groups(shared_shop: Shop) -> None:
     assert grouping.join(shared_shop, second, dan)
 
 
+def test_a_seat_needs_its_units(shared_shop: Shop) -> None:
+    ann, bob, cid = names(shared_shop, 3)
+    campaign = group_buy(shared_shop, stock=3)
+    group, _ = grouping.open_group(shared_shop, campaign, ann)
+    grouping.join(shared_shop, group, bob)
+    catalog.change(shared_shop.resources, campaign.items[0].sku, {"stock": 2}, actor="tester")
+    with pytest.raises(Conflict) as refused:
+        grouping.join(shared_shop, group, cid)
+    assert refused.value.code == "not_available"
+    catalog.change(shared_shop.resources, campaign.items[0].sku, {"stock": 3}, actor="tester")
+    assert grouping.join(shared_shop, group, cid)
+
+
 def test_the_last_seat_is_taken_by_one_of_a_crowd(shop: Shop) -> None:
     crowd(shop, AT_ONCE)
 
