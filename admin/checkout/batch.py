@@ -133,8 +133,9 @@ def order(resources: Resources, quoter: Quoter, found: Sequence[Quoted]) -> dict
         sqlalchemy.exc.IntegrityError: a key or a quote was used at the same moment; nothing is written.
         sqlalchemy.exc.SQLAlchemyError: the database cannot be used.
     """
-    moment = quoter.gather([each.asked_again for each in found])
-    priced = [quoter.compute(each.asked_again, moment, place) for place, each in enumerate(found)]
+    asked = [each.asked_again for each in found]
+    moment = quoter.gather(asked)
+    priced = [quoter.compute(each, moment, place) for place, each in enumerate(asked)]
     with writing(resources.engine) as connection:
         if changes.newest_number(connection) != moment.book.number:
             raise Moved
