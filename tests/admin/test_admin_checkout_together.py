@@ -7,7 +7,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,10 +16,12 @@ import pytest
 from checking_out import GIFT_TIER, Market, all_at_once, tokens_of, wish
 from sqlalchemy import text, update
 
+from admin.checkout import batch
 from admin.checkout.desk import CheckoutDesk
 from admin.checkout.models import Ordered
 from admin.errors import AdminError, Conflict
 from admin.orders import cancelling, expiring, views
+from admin.quotes.quoting import Asked, Moment, Quoter
 from admin.reservations import ledger
 from admin.reservations.ledger import Claim
 from admin.reservations.several import Dealing
@@ -79,6 +81,22 @@ def test_the_last_units_are_sold_once(market: Market, desks: list[CheckoutDesk])
     carts = [("greedy", lines(lamp=5)), *((f"shopper {number}", lines(lamp=1)) for number in range(5))]
     told = order_all(market, desks, carts)
     assert told["ordered"] in {1, 5}
+
+
+def test_a_change_between_price_and_order_is_seen(market: Market) -> None:
+    class Interrupted(Quoter):
+        """Somebody changes a price as soon as the shop has been looked at."""
+
+        def gather(self, asked: Sequence[Asked]) -> Moment:
+            moment = super().gather(asked)
+            market.change("kettle", price=1)
+            return moment
+
+    (token,) = tokens_of(market.resources, [("ann", lines(kettle=1))])
+    found, _ = batch.find(market.resources, [wish("ann", token)])
+    with pytest.raises(batch.Moved):
+        batch.order(market.resources, Interrupted(market.resources), found)
+    assert market.stock("kettle")[1] == 0
 
 
 def test_limits_are_used_up_exactly(market: Market, desks: list[CheckoutDesk]) -> None:

@@ -68,9 +68,9 @@ MUTATIONS = (
     Mutation(
         "a token orders as often as it is sent",
         "admin/checkout/batch.py",
-        "        elif row.order_no is not None:",
-        "        elif False:",
-        "tests/admin/test_admin_checkout.py",
+        "            if already is not None:",
+        "            if False:",
+        "tests/admin/test_admin_checkout_together.py",
     ),
     Mutation(
         "a group is full one seat early",
