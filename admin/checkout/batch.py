@@ -6,7 +6,7 @@ What can be refused is refused before anything is written, one by one, so nobody
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, select, update
@@ -25,7 +25,7 @@ from admin.quotes import snapshot
 from admin.quotes.quoting import Asked, Priced, Quoter
 from admin.quotes.snapshot import Snapshot
 from admin.quotes.tables import quotes
-from admin.quotes.terms import same, same_but_missing_gifts
+from admin.quotes.terms import all_there, same, same_but_gifts, still_there
 from admin.reservations.several import Dealing
 from admin.resources import Resources
 from gateway.orders.database import now_ms, reading, writing
@@ -188,12 +188,15 @@ def _draft(resources: Resources, quoted: Quoted, made: Priced, known: Mapping[st
         raise Refusal("quote_expired", "the quote has expired: look at the new price and order again")
     require_available(made)
     if not same(row.terms, made.result):
-        if not same_but_missing_gifts(row.terms, quoted.kept.gifts, made.result):
+        promised = quoted.kept.gifts
+        if not same_but_gifts(row.terms, made.result) or all_there(promised, made.result):
             raise Refusal("quote_changed", "the price has changed: look at the new one and order again")
         if not given.accept_missing_gifts:
             raise Refusal(
                 "gifts_missing", "gifts have run out: order at the new price, or with accept_missing_gifts"
             )
+        # The next in the list, given in place of one that is gone, was not promised.
+        made = replace(made, result={**made.result, "gifts": still_there(promised, made.result)})
     lines = drafting.lines_from(known, made)
     coupon = made.result["coupon"]
     return NewOrder(

@@ -3,8 +3,10 @@
 A quote that may be ordered is stored with `terms_of` its reply, in `quotes.terms`; its snapshot says which gifts
 were promised (`snapshot.read(row.snapshot).gifts`). Whoever orders it prices the cart again and asks::
 
-    same(row.terms, fresh)                                  # the very same
-    same_but_missing_gifts(row.terms, kept.gifts, fresh)    # or some of the promised gifts are not there now
+    same(row.terms, fresh)                  # the very same
+    same_but_gifts(row.terms, fresh)        # or with other gifts
+    still_there(kept.gifts, fresh)          # what is there of the promised ones
+    all_there(kept.gifts, fresh)            # and whether that is everything
 
 Part of the terms: every line with its product, quantity, campaign, state and the price of each unit; gifts;
 add-ons; a coupon that is applied and what it takes off; the parts of a pre-sale; the totals. Not part of them:
@@ -41,12 +43,25 @@ def same(terms: str | None, result: Mapping[str, Any]) -> bool:
     return terms == terms_of(result)
 
 
-def same_but_missing_gifts(terms: str | None, promised: Gifts, result: Mapping[str, Any]) -> bool:
-    """The same, where some of the promised gifts, or units of them, may be missing; others may not be there."""
-    if terms is None or terms[: 2 * _BYTES] != _hash(_without_gifts(result)):
-        return False
+def same_but_gifts(terms: str | None, result: Mapping[str, Any]) -> bool:
+    """The same, apart from gifts."""
+    return terms is not None and terms[: 2 * _BYTES] == _hash(_without_gifts(result))
+
+
+def still_there(promised: Gifts, result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The gifts of a cart that was priced again, as far as they were promised: no others, and no more units."""
     units = {(campaign, sku): quantity for campaign, sku, quantity in promised}
-    return all(quantity <= units.get((campaign, sku), 0) for campaign, sku, quantity in gifts_of(result))
+    kept = [
+        {**each, "quantity": min(each["quantity"], units.get((each["campaign"], each["sku"]), 0))}
+        for each in result["gifts"]
+    ]
+    return [each for each in kept if each["quantity"] > 0]
+
+
+def all_there(promised: Gifts, result: Mapping[str, Any]) -> bool:
+    """Whether no promised gift is missing; others may be there besides."""
+    found = sum(quantity for _, _, quantity in gifts_of({"gifts": still_there(promised, result)}))
+    return found == sum(quantity for _, _, quantity in promised)
 
 
 def _without_gifts(result: Mapping[str, Any]) -> Any:

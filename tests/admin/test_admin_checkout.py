@@ -187,6 +187,18 @@ def test_gifts_that_are_gone_are_told_and_may_be_done_without(market: Market, an
     assert problem["quote"]["gifts"] == []
     order = ann.checkout(token, accept_missing_gifts=True)
     assert [line["kind"] for line in order["lines"]] == ["goods"]
+    # What would be given in its place was not promised, and is not given to who does without.
+    market.change("mug", stock=5)
+    pick = {"at": 2, "gifts": [{"sku": "mug", "quantity": 1}, {"sku": "towel", "quantity": 1}], "choose": 1}
+    rule = {"by": "count", "mode": "best", "tiers": [pick]}
+    market.campaign("picks", "threshold_gift", rule, items=["lamp"])
+    token = ann.quote({"lamp": 2})["token"]
+    market.change("mug", stock=0)
+    problem = ann.checkout(token, 409)
+    assert problem["type"].endswith("gifts_missing")
+    assert [gift["sku"] for gift in problem["quote"]["gifts"]] == ["towel"]
+    order = ann.checkout(token, accept_missing_gifts=True)
+    assert [line["sku"] for line in order["lines"]] == ["lamp"]
     # Accepting that gifts are missing accepts no other price.
     token = ann.quote({"kettle": 2})["token"]
     market.change("kettle", price=1100)

@@ -10,7 +10,7 @@ import pytest
 
 from admin.promotions import engine
 from admin.promotions.cart import Cart
-from admin.quotes.terms import gifts_of, same, same_but_missing_gifts, terms_of
+from admin.quotes.terms import all_there, gifts_of, same, same_but_gifts, still_there, terms_of
 from tests.promotions.worlds import campaign, coupon, world
 
 CART: dict[str, Any] = {
@@ -64,7 +64,7 @@ def test_what_is_only_told_is_no_term() -> None:
     assert {terms_of(each) for each in (first, *others)} == {terms_of(first)}
     assert same(terms_of(first), others[0])
     assert not same(None, first)
-    assert not same_but_missing_gifts(None, gifts_of(first), first)
+    assert not same_but_gifts(None, first)
 
 
 def _coupon_gone(result: dict[str, Any]) -> None:
@@ -108,20 +108,24 @@ GIFTS: dict[str, Callable[[dict[str, Any]], Any]] = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_any_other_price_line_or_coupon_is_another_quote(change: str) -> None:
     first = priced()
-    terms, promised = terms_of(first), gifts_of(first)
+    terms = terms_of(first)
     other = copy.deepcopy(first)
     CHANGES[change](other)
     assert not same(terms, other)
-    assert not same_but_missing_gifts(terms, promised, other)
+    assert not same_but_gifts(terms, other)
 
 
 @pytest.mark.parametrize("change", GIFTS)
-def test_other_gifts_are_another_quote_even_for_who_does_without(change: str) -> None:
+def test_other_gifts_are_another_quote_and_none_that_was_promised(change: str) -> None:
     first = priced()
     other = copy.deepcopy(first)
     GIFTS[change](other)
     assert not same(terms_of(first), other)
-    assert not same_but_missing_gifts(terms_of(first), gifts_of(first), other)
+    assert same_but_gifts(terms_of(first), other)
+    # More is not less: nothing is missing that one could do without.
+    assert all_there(gifts_of(first), other) == (change in ("more_gifts", "one_more"))
+    kept = gifts_of({"gifts": still_there(gifts_of(first), other)})
+    assert set(kept) <= set(gifts_of(first))
 
 
 @pytest.mark.parametrize("free", [{"mug": 0}, {"mug": 3}, {"mug": 0, "spoon": 0}], ids=str)
@@ -131,7 +135,10 @@ def test_missing_gifts_may_be_accepted(free: dict[str, int]) -> None:
     assert not same(terms_of(first), fewer)
     # As JSON keeps them.
     promised: Any = [list(each) for each in gifts_of(first)]
-    assert same_but_missing_gifts(terms_of(first), promised, fewer)
-    assert same_but_missing_gifts(terms_of(first), promised, first)
+    assert same_but_gifts(terms_of(first), fewer)
+    assert still_there(promised, fewer) == fewer["gifts"]
+    assert all_there(promised, first)
+    assert not all_there(promised, fewer)
     # There again, they are more than was promised.
-    assert not same_but_missing_gifts(terms_of(fewer), gifts_of(fewer), first)
+    assert all_there(gifts_of(fewer), first)
+    assert gifts_of({"gifts": still_there(gifts_of(fewer), first)}) == gifts_of(fewer)
