@@ -40,8 +40,8 @@ class Expiring(Rounds):
 
 
 def expire(engine: Engine) -> int:
-    """Let some orders expire whose time to pay is over; how many did. somebody pays or cancels
-    at this moment is left to them.
+    """Let some orders expire whose time to pay is over; how many did. One that somebody pays or cancels at this
+    moment is left to them.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database cannot be used.
