@@ -63,8 +63,17 @@ def reductions(contents: Contents) -> Counter[str]:
     for part in contents.parts:
         if part.campaign is None or part.kind == "gift":
             continue
-        count = len(part.numbers)
-        gone = count - len(contents.held(part))
-        given = (part.base_price - part.unit_price) * count if part.kind == "add_on" else part.discount
-        found[part.campaign] += given * gone // count
+        gone = [cost for number, cost in zip(part.numbers, part.payables, strict=True) if number in contents.gone]
+        if part.kind == "add_on":
+            found[part.campaign] += (part.base_price - part.unit_price) * len(gone)
+        else:
+            found[part.campaign] += discount_of(part.discount, part.unit_price, gone, part.payables)
     return found
+
+
+def discount_of(discount: int, unit_price: int, some: Sequence[int], payables: Sequence[int]) -> int:
+    """What a line's discount took off some of its units, given what these and all cost, in proportion to all that
+    was taken off. What a coupon took off besides is the rest.
+    """
+    off, off_all = (unit_price * len(costs) - sum(costs) for costs in (some, payables))
+    return discount * off // off_all if off_all else 0

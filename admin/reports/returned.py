@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Row, select
 
 from admin.orders.tables import order_lines
+from admin.payments.amounts import discount_of
 from admin.payments.tables import SENT_BACK, refunds
 from admin.promotions import money
 from gateway.orders.tables import ACTIVE_STATES, orders
@@ -92,7 +93,8 @@ def _of_line(parts: Sequence[Row[Any]]) -> Returned:
         back.gifts = row.base_price * count + kept
     else:
         # As the budget is given back.
-        back.discounts = row.discount * count // row.quantity
+        costs = [row.unit_payables[place] for place in places]
+        back.discounts = discount_of(row.discount, row.unit_price, costs, row.unit_payables)
         back.coupons = row.unit_price * count - cost - back.discounts
     return back
 

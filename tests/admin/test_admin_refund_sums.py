@@ -117,6 +117,25 @@ def test_refunds_in_any_pieces_add_up(data: st.DataObject) -> None:
     assert +budgets == +given_away
 
 
+@pytest.mark.parametrize(
+    ("payables", "discount", "gone", "back"),
+    [
+        ([972] * 7 + [973] * 2, 250, {1, 2, 3, 4}, 112),
+        ([972] * 7 + [973] * 2, 250, {8}, 27),
+        ([900, 900, 1000], 200, {3}, 0),
+        ([850, 850], 200, {2}, 100),
+        ([1000, 1000], 0, {1}, 0),
+        ([0, 0], 0, {1, 2}, 0),
+    ],
+    ids=["whole_cents", "the_smaller_share", "beyond_the_sets", "a_coupon_too", "no_discount", "all_by_coupon"],
+)
+def test_a_discount_comes_back_as_its_units_had_it(
+    payables: Sequence[int], discount: int, gone: set[int], back: int
+) -> None:
+    part = Part(1, "goods", "kettle", range(1, len(payables) + 1), payables, 1000, 1000, "off", discount)
+    assert amounts.reductions(Contents([part], frozenset(gone)))["off"] == back
+
+
 @given(
     paid=st.lists(st.integers(0, 10**12), max_size=3),
     wanted=st.lists(st.integers(0, 10**12), min_size=1, max_size=5),

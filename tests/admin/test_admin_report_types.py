@@ -88,6 +88,15 @@ def test_a_campaign_of_carts_adds_up(api: Api, shop: Shop) -> None:
     assert (rows[-1]["limit_left"], rows[-1]["budget_left"]) == ("8", "3900")
 
 
+def test_what_came_back_of_a_discount_is_no_coupon(api: Api, shop: Shop) -> None:
+    sku = shop.product()
+    code = shop.campaign(type="item_discount", rule={"amount_off": 100}, items=[{"sku": sku}]).code
+    paid = ordered(shop, [goods(sku, [966, 967, 967], base=1000, campaign=code)], "paid")
+    pay_back(shop, paid, payment_of(shop, paid), 966, [1])
+    total = api.get(f"/campaigns/{code}/report")["total"]
+    assert (total["gmv"], total["discounts"], total["coupons"]) == (1934, 66, 0)
+
+
 def test_who_bought_before_is_no_new_customer(api: Api, shop: Shop) -> None:
     sku = shop.product()
     code = shop.campaign(type="item_discount", rule={"amount_off": 100}, items=[{"sku": sku}]).code
