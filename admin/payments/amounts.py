@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from admin.payments.contents import Contents
+from admin.promotions import money
 
 Source = tuple[str, int]
 """A payment, and money that came or goes back through it."""
@@ -63,17 +64,17 @@ def reductions(contents: Contents) -> Counter[str]:
     for part in contents.parts:
         if part.campaign is None or part.kind == "gift":
             continue
-        gone = [cost for number, cost in zip(part.numbers, part.payables, strict=True) if number in contents.gone]
+        gone = [place for place, number in enumerate(part.numbers) if number in contents.gone]
         if part.kind == "add_on":
             found[part.campaign] += (part.base_price - part.unit_price) * len(gone)
         else:
-            found[part.campaign] += discount_of(part.discount, part.unit_price, gone, part.payables)
+            found[part.campaign] += discount_of(part.discount, part.unit_price, part.payables, gone)
     return found
 
 
-def discount_of(discount: int, unit_price: int, some: Sequence[int], payables: Sequence[int]) -> int:
-    """What a line's discount took off some of its units, given what these and all cost, in proportion to all that
-    was taken off. What a coupon took off besides is the rest.
+def discount_of(discount: int, unit_price: int, payables: Sequence[int], places: Iterable[int]) -> int:
+    """What a line's discount took off its units at some places, the first one 0. Where a coupon took off something,
+    too, each unit's part is in proportion to all that was taken off it.
     """
-    off, off_all = (unit_price * len(costs) - sum(costs) for costs in (some, payables))
-    return discount * off // off_all if off_all else 0
+    shares = money.share(discount, [unit_price - cost for cost in payables])
+    return sum(shares[place] for place in places)

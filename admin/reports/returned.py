@@ -93,8 +93,7 @@ def _of_line(parts: Sequence[Row[Any]]) -> Returned:
         back.gifts = row.base_price * count + kept
     else:
         # As the budget is given back.
-        costs = [row.unit_payables[place] for place in places]
-        back.discounts = discount_of(row.discount, row.unit_price, costs, row.unit_payables)
+        back.discounts = discount_of(row.discount, row.unit_price, row.unit_payables, places)
         back.coupons = row.unit_price * count - cost - back.discounts
     return back
 

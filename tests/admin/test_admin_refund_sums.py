@@ -124,10 +124,19 @@ def test_refunds_in_any_pieces_add_up(data: st.DataObject) -> None:
         ([972] * 7 + [973] * 2, 250, {8}, 27),
         ([900, 900, 1000], 200, {3}, 0),
         ([850, 850], 200, {2}, 100),
+        ([308, 309, 309], 1500, {1, 3}, 1000),
         ([1000, 1000], 0, {1}, 0),
         ([0, 0], 0, {1, 2}, 0),
     ],
-    ids=["whole_cents", "the_smaller_share", "beyond_the_sets", "a_coupon_too", "no_discount", "all_by_coupon"],
+    ids=[
+        "whole_cents",
+        "the_smaller_share",
+        "beyond_the_sets",
+        "a_coupon_too",
+        "a_coupon_too_in_odd_cents",
+        "no_discount",
+        "all_by_coupon",
+    ],
 )
 def test_a_discount_comes_back_as_its_units_had_it(
     payables: Sequence[int], discount: int, gone: set[int], back: int
