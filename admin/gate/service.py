@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, exists, or_, select
+from sqlalchemy import Connection, and_, exists, func, or_, select
 
 from admin.campaigns import service as campaigns
 from admin.campaigns.states import require
@@ -21,6 +22,7 @@ from admin.gate.models import CampaignCheck, CheckStored, Priced
 from admin.gate.pricing import PRICED_MAX
 from admin.inputs import check, examine
 from admin.members.tables import members
+from admin.orders.tables import order_lines
 from admin.promotions import registry
 from admin.promotions.campaign import Campaign, read_campaign
 from admin.promotions.model import CampaignFields
@@ -198,11 +200,25 @@ def _costs(connection: Connection, draft: Campaign, goods: Goods) -> dict[str, i
 
 
 def _carts(connection: Connection, wanted: int) -> Sequence[Mapping[str, int]]:
-    """What the newest orders hold."""
-    statement = select(orders.c.sku, orders.c.quantity).order_by(
-        orders.c.created_at_ms.desc(), orders.c.order_no.desc()
+    """The goods that the newest orders hold: no gifts and add-ons, which a cart earns and does not name."""
+    order = orders.c.created_at_ms.desc(), orders.c.order_no.desc()
+    newest = select(orders.c.order_no).order_by(*order).limit(wanted).subquery()
+    goods = and_(order_lines.c.order_no == orders.c.order_no, order_lines.c.kind == "goods")
+    # The gateway's orders have no lines: they are their one line themselves.
+    rows = connection.execute(
+        select(
+            orders.c.order_no,
+            func.coalesce(order_lines.c.sku, orders.c.sku).label("sku"),
+            func.coalesce(order_lines.c.quantity, orders.c.quantity).label("quantity"),
+        )
+        .join(newest, newest.c.order_no == orders.c.order_no)
+        .outerjoin(order_lines, goods)
+        .order_by(*order, order_lines.c.line)
     )
-    return [{row.sku: row.quantity} for row in connection.execute(statement.limit(wanted))]
+    carts: dict[str, dict[str, int]] = defaultdict(dict)
+    for row in rows:
+        carts[row.order_no][row.sku] = row.quantity
+    return list(carts.values())
 
 
 def _levels_exist(connection: Connection, draft: Campaign) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from anyio.from_thread import BlockingPortal
+from buying import Shopper
 from sidecar import ACTOR, Api, Shop, fields_of, settings_for
 from sqlalchemy import func, select
 
@@ -253,6 +254,22 @@ def test_orders_are_priced_again(api: Api, shop: Shop) -> None:
     assert check(api, wanted, "?orders=2")["priced"]["orders"]["orders"] == 2
     api.patch(f"/products/{sku}", {"on_sale": False})
     assert check(api, {**wanted, "scope": "all", "items": []}, "?orders=3")["priced"]["orders"]["skipped"] == 3
+
+
+def test_carts_that_were_ordered_are_priced_again_by_their_goods(api: Api, shop: Shop) -> None:
+    one, two, mug = shop.product(), shop.product(price=5000), shop.product(gift_only=True)
+    tiers = [{"at": 1, "gifts": [{"sku": mug, "quantity": 1}]}]
+    rule = {"by": "count", "mode": "best", "tiers": tiers}
+    published(api, shop, one, type="threshold_gift", rule=rule, starts_at=NOW_MS - HOUR_MS)
+    ann = Shopper(api, shop.unique("ann"))
+    cart = {"lines": [{"sku": one, "quantity": 2}, {"sku": two, "quantity": 3}]}
+    quote = api.post("/api/quote", cart, key=ann.token)
+    assert quote["gifts"]
+    api.post("/api/orders", {"token": quote["token"]}, 201, key=ann.token)
+    wanted = draft(one, two, type="threshold_reduction", priority=3)
+    wanted["rule"] = {"mode": "tiers", "tiers": [{"spend": 2 * 12900 + 3 * 5000, "off": 700}]}
+    told = check(api, wanted, "?orders=1")["priced"]["orders"]
+    assert told == {"orders": 1, "skipped": 0, "changed": 1, "given_before": 0, "given_after": 700}
 
 
 def test_a_generated_label_that_is_too_wide_is_told() -> None:
