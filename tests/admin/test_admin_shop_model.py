@@ -369,7 +369,7 @@ quiet = pytest.mark.filterwarnings("ignore:It looks like `register_random`")
 @quiet
 @pytest.mark.timeout(360)  # a failing run is made smaller first
 def test_the_shop_and_the_model_agree(api: Api, shop: Shop) -> None:
-    agree(api, shop, 5)
+    agree(api, shop, 3)
 
 
 @quiet
