@@ -8,6 +8,7 @@ from buying import TOKEN_SECRET
 from sidecar import Api, Shop
 
 from gateway.tokens import mint
+from tests.conftest import wait_until
 
 HOUR_MS = 3_600_000
 
@@ -77,4 +78,10 @@ def filled(api: Api, shop: Shop) -> list[str]:
         {"sku": "e5", "name": "Duck", "price": 50},
         {"sku": "f6", "name": "Egg", "price": 400, "on_sale": False},
     ]
-    return [shop.product(**each) for each in about]
+    skus = []
+    for each in about:
+        skus.append(shop.product(**each))
+        born_ms = shop.now_ms()
+        # Lists go by age, so no two are made in one millisecond.
+        wait_until(lambda born_ms=born_ms: shop.now_ms() > born_ms, what="the clock")
+    return skus

@@ -57,7 +57,8 @@ class Deployment:
             "writer": self._role("writer"),
             "admin": self._role("admin", "--port", str(self.admin_port)),
         }
-        self._client = httpx.Client(timeout=10)
+        # A connection each: a server may close one that waits just when it is used again.
+        self._client = httpx.Client(timeout=10, limits=httpx.Limits(max_keepalive_connections=0))
 
     def secret(self) -> str:
         """A new one, to be found in no log."""
