@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 MANY = 50_000
 """Objects; fewer are looked through in no time."""
+MANY_PRODUCTS = 2_000
+"""Products in memory; they, with their share of campaigns, are about as many objects."""
 
 
 @contextmanager
@@ -34,12 +36,14 @@ class SettingAside:
     def __init__(self) -> None:
         self._collections = 0
 
-    def check(self) -> None:
+    def check(self, products: int) -> None:
         """Set everything aside after a full collection, when there is hardly any garbage that would be kept for
-        good, if much has survived it.
+        good, if the shop has many products.
+
+        Objects themselves are not counted: to be handed a tuple that another thread is just building breaks it.
         """
         collections = gc.get_stats()[-1]["collections"]
         if collections != self._collections:
             self._collections = collections
-            if len(gc.get_objects(generation=2)) > MANY:
+            if products > MANY_PRODUCTS:
                 gc.freeze()

@@ -37,8 +37,7 @@ class Forgetting(Rounds):
         Raises:
             SQLAlchemyError: the database cannot be used; the work stays for the next round.
         """
-        self._resources.books.fresh()
-        self._setting_aside.check()
+        self._setting_aside.check(len(self._resources.books.fresh().listings))
         if time.monotonic() - self._forgot_at >= FORGET_EVERY_S:
             while not self.stopping and forget(self._resources.engine, self._resources.settings):
                 self.progress()

@@ -207,19 +207,23 @@ def test_nothing_is_collected_while_a_large_shop_is_read() -> None:
         gc.enable()
 
 
-def test_much_that_survived_a_full_collection_is_set_aside_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collector, "MANY", 10)
+def test_a_large_shop_is_set_aside_once_after_each_full_collection() -> None:
+    many = collector.MANY_PRODUCTS + 1
     setting_aside = collector.SettingAside()
     gc.collect()
     try:
-        setting_aside.check()
-        assert gc.get_freeze_count() > 10
+        before = gc.get_freeze_count()
+        setting_aside.check(many)
+        assert gc.get_freeze_count() > before
         kept = [[] for _ in range(100)]
         before = gc.get_freeze_count()
-        setting_aside.check()
+        setting_aside.check(many)
         assert gc.get_freeze_count() == before
         gc.collect()
-        setting_aside.check()
+        setting_aside.check(collector.MANY_PRODUCTS)
+        assert gc.get_freeze_count() == before
+        gc.collect()
+        setting_aside.check(many)
         assert gc.get_freeze_count() > before
         assert len(kept) == 100
     finally:
