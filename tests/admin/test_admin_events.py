@@ -339,6 +339,8 @@ def test_old_events_go_when_every_webhook_has_had_them(resources: Resources, rou
             connection.execute(update(events).where(events.c.subject != "new").values(at_ms=5))
         assert outbox.forget_old(resources.engine, 60) == 0
         deliver(rounds, resources)
+        # That it was taken is written down after the receiver has it.
+        wait_until(lambda: service.read(resources, made.id).position == 3, what="the mark")
     assert outbox.forget_old(resources.engine, 60) == 2
     assert listed(resources) == [(3, "new")]
     assert outbox.forget_old(resources.engine, 60) == 0
