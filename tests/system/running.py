@@ -131,8 +131,13 @@ class Up:
         out, err = self.process.communicate(timeout=40)
         return self.process.returncode, out, err
 
-    def kill_everything(self) -> None:
+    def kill_all(self) -> None:
+        """Kill everything at once; some end by themselves as soon as their parent has gone."""
         for process in self.processes():
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    def kill_everything(self) -> None:
+        self.kill_all()
         wait_until(lambda: not self.processes(), what="the end of all processes")
         self.process.wait()

@@ -47,8 +47,7 @@ def test_everything_killed_in_the_middle_of_a_sale(up: StartUp) -> None:
     wait_until(lambda: crowd.answered() >= STOCK // 3, within_s=30, what="clicks")
 
     # when everything is killed at once and started again on the same folder,
-    for process in one.processes():
-        process.kill()
+    one.kill_all()
     one.process.wait()
     again = up("--no-demo", **RATES).until_ready()
     one.ready = again.ready

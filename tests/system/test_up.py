@@ -106,8 +106,7 @@ def test_a_sale_goes_on_after_everything_was_killed(up: StartUp) -> None:
     status, ticket = click(one, offer, "alice")
     assert status == 201
     secrets = one.secrets()
-    for process in one.processes():
-        process.kill()
+    one.kill_all()
     one.process.wait()
 
     # when it is started again on the same folder, then the winner has the same ticket, and one unit is left.
