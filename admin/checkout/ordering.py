@@ -11,6 +11,7 @@ from sqlalchemy import Connection, insert
 
 from admin import changes
 from admin.checkout import gratis
+from admin.checkout.batch import Moved
 from admin.checkout.refusing import Refusal, fresh_quotes, ran_out, require_available
 from admin.errors import Unavailable
 from admin.orders import placing
@@ -28,10 +29,6 @@ Build = Callable[[Connection, Made], NewOrder]
 """Makes the order of a quote, in the transaction that writes it; may write rows of its own, and may refuse."""
 
 
-class _Moved(Exception):
-    """The shop has changed since the cart was priced."""
-
-
 def order_now(resources: Resources, asked: Asked, build: Build) -> str:
     """Price a cart and write its order; the order's number. The quote is stored with it.
 
@@ -46,7 +43,7 @@ def order_now(resources: Resources, asked: Asked, build: Build) -> str:
         try:
             with writing(resources.engine) as connection:
                 return _write(resources, connection, made, build)
-        except _Moved:
+        except Moved:
             continue
         except Short as short:
             # Sold or used up in between: priced again it shows as that, or it is there again.
@@ -64,7 +61,7 @@ def changing() -> Unavailable:
 def _write(resources: Resources, connection: Connection, made: Made, build: Build) -> str:
     """Write the order of a quote, if the shop is still the one that it was priced in."""
     if changes.newest_number(connection) != made.entry.change_number:
-        raise _Moved
+        raise Moved
     require_available(made)
     order = build(connection, made)
     now = now_ms(connection)

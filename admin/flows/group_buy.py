@@ -7,16 +7,15 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from admin.errors import Conflict
-from admin.flows.interface import Arrived, Due, Flow, first_due
+from admin.flows.interface import Arrived, Due, Flow, due_in_full
 from admin.groups import seats
 from admin.groups.tables import groups
 from admin.reservations import ledger
 from admin.resources import Resources
-from gateway.orders import states
 
 
 def _due(resources: Resources, connection: Connection, order: Row[Any], now_ms: int) -> Due:
-    due = first_due(resources, order, now_ms, order.total, "full")
+    due = due_in_full(resources, connection, order, now_ms)
     state = connection.execute(select(groups.c.state).where(groups.c.id == order.group_id)).scalar_one()
     if state != "open":
         raise Conflict(
@@ -26,15 +25,7 @@ def _due(resources: Resources, connection: Connection, order: Row[Any], now_ms: 
 
 
 def _take(resources: Resources, connection: Connection, order: Row[Any], money: Arrived) -> bool:
-    took = states.move(
-        connection,
-        order.order_no,
-        "pending",
-        "awaiting_group",
-        actor="payment",
-        at_ms=money.at_ms,
-        detail={"payment": money.payment},
-    )
+    took = money.move(connection, order, "pending", "awaiting_group")
     if took:
         # The units go back to the shop if the group stays short.
         ledger.commit(connection, order.order_no, stock=False)

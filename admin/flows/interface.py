@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row
 from admin.errors import Conflict
 from admin.orders.ownership import wrong_state
 from admin.resources import Resources
+from gateway.orders import states
 
 Purpose = Literal["full", "deposit", "balance"]
 
@@ -37,6 +38,20 @@ class Arrived:
     purpose: Purpose
     payment: str | None
     at_ms: int
+
+    def move(self, connection: Connection, order: Row[Any], before: str, after: str) -> bool:
+        """Bring the order a state further, if it is where this money counts; `paid` is when all of it is there."""
+        when = {"paid_at_ms": self.at_ms} if after == "paid" else {}
+        return states.move(
+            connection,
+            order.order_no,
+            before,
+            after,
+            actor="payment",
+            at_ms=self.at_ms,
+            detail={"payment": self.payment},
+            **when,
+        )
 
 
 def _nothing_comes(_resources: Resources, _connection: Connection, _order: Row[Any], _now_ms: int) -> bool:
@@ -77,3 +92,12 @@ def first_due(resources: Resources, order: Row[Any], now_ms: int, amount: int, p
     if order.status != "pending":
         raise wrong_state(order, "only a pending order can be paid")
     return Due(amount, purpose, order.expire_at_ms)
+
+
+def due_in_full(resources: Resources, _connection: Connection, order: Row[Any], now_ms: int) -> Due:
+    """What an order owes that is paid at once.
+
+    Raises:
+        Conflict: it is not pending, or too late.
+    """
+    return first_due(resources, order, now_ms, order.total, "full")

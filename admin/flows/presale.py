@@ -14,7 +14,6 @@ from admin.presales import opening
 from admin.presales.terms import WITH_TERMS, terms_of, wake
 from admin.reservations import ledger
 from admin.resources import Resources
-from gateway.orders import states
 from gateway.orders.tables import orders
 
 DEPOSITED = ("deposit_paid", "balance_due")
@@ -41,26 +40,16 @@ def _due(resources: Resources, connection: Connection, order: Row[Any], now_ms: 
 
 def _take(resources: Resources, connection: Connection, order: Row[Any], money: Arrived) -> bool:
     terms = terms_of(connection, order.order_no)
-    detail = {"payment": money.payment}
     if money.purpose == "deposit":
         # A deposit that comes when the balance can no longer be paid would only be lost.
-        if money.at_ms >= terms.balance_ends_at_ms or not states.move(
-            connection, order.order_no, "pending", "deposit_paid", actor="payment", at_ms=money.at_ms, detail=detail
-        ):
+        if money.at_ms >= terms.balance_ends_at_ms or not money.move(connection, order, "pending", "deposit_paid"):
             return False
         # The units go back to the shop if the balance stays unpaid.
         ledger.commit(connection, order.order_no, stock=False)
         wake(connection, order.order_no, terms.balance_starts_at_ms)
         return True
-    if _amount(connection, money) != order.total - terms.deposit or not states.move(
-        connection,
-        order.order_no,
-        "balance_due",
-        "paid",
-        actor="payment",
-        at_ms=money.at_ms,
-        detail=detail,
-        paid_at_ms=money.at_ms,
+    if _amount(connection, money) != order.total - terms.deposit or not money.move(
+        connection, order, "balance_due", "paid"
     ):
         return False
     ledger.commit(connection, order.order_no)

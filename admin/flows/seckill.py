@@ -7,28 +7,15 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from admin.catalog import service as catalog
-from admin.flows.interface import Arrived, Due, Flow, first_due
+from admin.flows.interface import Arrived, Flow, due_in_full
 from admin.memberships import granting
 from admin.resources import Resources
-from gateway.orders import releases, states
+from gateway.orders import releases
 from gateway.orders.tables import SECKILL, order_units
 
 
-def _due(resources: Resources, _connection: Connection, order: Row[Any], now_ms: int) -> Due:
-    return first_due(resources, order, now_ms, order.total, "full")
-
-
 def _take(resources: Resources, connection: Connection, order: Row[Any], money: Arrived) -> bool:
-    paid = states.move(
-        connection,
-        order.order_no,
-        "pending",
-        "paid",
-        actor="payment",
-        at_ms=money.at_ms,
-        detail={"payment": money.payment},
-        paid_at_ms=money.at_ms,
-    )
+    paid = money.move(connection, order, "pending", "paid")
     if paid:
         catalog.hand_over(connection, order.sku, order.quantity)
         granting.grant(resources, connection, order, money.at_ms)
@@ -44,4 +31,4 @@ def _let_go(connection: Connection, order: Row[Any], at_ms: int) -> None:
     releases.request(connection, order.order_no, order.offer, order.shopper, list(units), at_ms=at_ms)
 
 
-FLOW = Flow(SECKILL, _due, _take, _let_go)
+FLOW = Flow(SECKILL, due_in_full, _take, _let_go)
