@@ -14,8 +14,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -317,10 +316,7 @@ def main(argv: list[str] | None = None) -> int:
         console.print(f"[red]{error}[/red]")
         return 1
     show(found, console)
-    arguments.results.mkdir(parents=True, exist_ok=True)
-    path = arguments.results / "checkout.json"
-    about = {"when": datetime.now(UTC).isoformat(timespec="seconds"), "machine": asdict(machine.describe())}
-    path.write_bytes(orjson.dumps(about | asdict(found), option=orjson.OPT_INDENT_2))
+    path = machine.publish(found, arguments.results, "checkout")
     console.print(f"written: {path}")
     return 1 if any(each.breaches for each in found.databases.values()) else 0
 

@@ -12,8 +12,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -267,10 +266,7 @@ def main(argv: list[str] | None = None) -> int:
         console.print(f"[red]{error}[/red]")
         return 1
     show(found, console)
-    arguments.results.mkdir(parents=True, exist_ok=True)
-    path = arguments.results / "quotes.json"
-    about = {"when": datetime.now(UTC).isoformat(timespec="seconds"), "machine": asdict(machine.describe())}
-    path.write_bytes(orjson.dumps(about | asdict(found), option=orjson.OPT_INDENT_2))
+    path = machine.publish(found, arguments.results, "quotes")
     console.print(f"written: {path}")
     return 1 if found.breaches else 0
 

@@ -7,12 +7,19 @@ import platform
 import shutil
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
+
+import orjson
 
 from loadtest.processes import ROOT
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 FSYNC_SAMPLES = 200
 FSYNC_BYTES = 4096
@@ -47,6 +54,15 @@ def describe() -> Machine:
         redis=_output(redis_binary(), "--version"),
         packages={name: _version(name) for name in PACKAGES},
     )
+
+
+def publish(found: DataclassInstance, folder: Path, name: str) -> Path:
+    """Write figures as JSON, with when and where they were measured; the file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
+    about = {"when": datetime.now(UTC).isoformat(timespec="seconds"), "machine": asdict(describe())}
+    path.write_bytes(orjson.dumps(about | asdict(found), option=orjson.OPT_INDENT_2))
+    return path
 
 
 def redis_binary() -> str:
