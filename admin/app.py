@@ -4,62 +4,38 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cache
 from typing import TypedDict
 
-import orjson
-from pydantic import BaseModel, ConfigDict
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.responses import Response
 
-from admin import openapi, problems, readiness
-from admin.audit import routes as audit
-from admin.campaigns import routes as campaigns
+from admin import problems
+from admin.backoffice import site
 from admin.campaigns.publisher import Publisher
-from admin.carts import routes as carts
-from admin.catalog import category_routes as categories
-from admin.catalog import routes as catalog
-from admin.checkout import routes as checkout
 from admin.checkout.desk import CheckoutDesk
-from admin.coupons import routes as coupons
-from admin.coupons import shopping as coupon_shopping
 from admin.coupons.making import CodeMaking
-from admin.events import routes as events
+from admin.endpoints import ENDPOINTS
 from admin.events.delivering import Delivering
 from admin.fence import Fence
-from admin.gate import routes as gate
-from admin.groups import routes as groups
 from admin.groups.closing import Closing
 from admin.groups.progress import Watching
-from admin.members import routes as members
-from admin.memberships import routes as memberships
-from admin.notices import routes as notices
-from admin.orders import routes as orders
-from admin.orders import shopping
 from admin.orders.expiring import Expiring
-from admin.payments import routes as payments
+from admin.pages import languages
+from admin.pages.middleware import Pages
 from admin.payments.follow_up import FollowUp
 from admin.payments.refund_all import RefundAll
-from admin.presales import routes as presales
 from admin.presales.balances import Balances
-from admin.quotes import routes as quotes
 from admin.quotes.desk import Desk
 from admin.quotes.forgetting import Forgetting
-from admin.receipts import routes as receipts
-from admin.reminders import routes as reminders
 from admin.reminders.reminding import Reminding
-from admin.reports import routes as reports
 from admin.resources import Resources
 from admin.rounds import Rounds
-from admin.routing import Call, Endpoint, routes
-from admin.security import BearerKeys, NoStore
-from admin.sessions import routes as sessions
-from admin.sheets import routes as sheets
+from admin.routing import routes
+from admin.security import Callers, NoStore
 from admin.sheets.jobs import Importing
-from admin.storefront import routes as storefront
+from admin.storefront.pages import routes as storefront_pages
 from gateway.lifeline import die_with_parent
 from gateway.settings import Settings
 from gateway.telemetry import set_up_logging
@@ -73,57 +49,6 @@ class State(TypedDict):
     desk: Desk
     checkouts: CheckoutDesk
     rounds: tuple[Rounds, ...]
-
-
-class OpenApi(BaseModel):
-    """The OpenAPI 3.1 document."""
-
-    model_config = ConfigDict(extra="allow")
-
-    openapi: str
-
-
-@cache
-def _document() -> bytes:
-    return orjson.dumps(openapi.document(ENDPOINTS))
-
-
-def _openapi(_call: Call) -> Response:
-    return Response(_document(), media_type="application/json")
-
-
-ENDPOINTS: tuple[Endpoint, ...] = (
-    # Routes are tried in this order: what is asked most comes first.
-    *quotes.ENDPOINTS,
-    *checkout.ENDPOINTS,
-    *carts.ENDPOINTS,
-    *catalog.ENDPOINTS,
-    *categories.ENDPOINTS,
-    *members.ENDPOINTS,
-    *memberships.ENDPOINTS,
-    *sessions.ENDPOINTS,
-    *sheets.ENDPOINTS,
-    *campaigns.ENDPOINTS,
-    *reports.ENDPOINTS,
-    *gate.ENDPOINTS,
-    *coupons.ENDPOINTS,
-    *coupon_shopping.ENDPOINTS,
-    *orders.ENDPOINTS,
-    *shopping.ENDPOINTS,
-    *payments.ENDPOINTS,
-    *presales.ENDPOINTS,
-    *groups.ENDPOINTS,
-    *receipts.ENDPOINTS,
-    *reminders.ENDPOINTS,
-    *notices.ENDPOINTS,
-    *storefront.ENDPOINTS,
-    *audit.ENDPOINTS,
-    *events.ENDPOINTS,
-    *readiness.ENDPOINTS,
-    Endpoint(
-        "GET", "/admin/api/openapi.json", "read_openapi", "This document", _openapi, OpenApi, caller="anybody"
-    ),
-)
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -172,11 +97,12 @@ def create_app(settings: Settings) -> Starlette:
             resources.close()
 
     app = Starlette(
-        routes=routes(ENDPOINTS, settings.admin_body_max_bytes),
+        routes=[*routes(ENDPOINTS, settings.admin_body_max_bytes), *languages.ROUTES, *storefront_pages.ROUTES],
         middleware=[
+            Middleware(Pages, settings=settings),
             Middleware(NoStore),
             Middleware(
-                BearerKeys,
+                Callers,
                 keys=settings.admin_key,
                 public=frozenset(each.path for each in ENDPOINTS if each.caller == "anybody"),
             ),
@@ -185,6 +111,7 @@ def create_app(settings: Settings) -> Starlette:
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
+    site.mount(app, settings)
     return app
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel
 
+from admin.operators.roles import Role
 from admin.paging import Page
 from admin.resources import Resources
 from admin.routing import Body, Call, Endpoint
@@ -69,9 +70,11 @@ def operations(
     create: Body,
     change: Body,
     may_conflict: tuple[Literal["change", "delete"], ...] = (),
+    role: Role | None = None,
 ) -> tuple[Endpoint, ...]:
     """The declarations of the five operations. `path` is the list's, `parameter` what stands for the key behind it
-    (with `:path` where a key may hold slashes), and `may_conflict` what a record's state may forbid.
+    (with `:path` where a key may hold slashes), `may_conflict` what a record's state may forbid, and `role` who may
+    do any of it, where that is not for viewers to see and for editors to change.
     """
     one, key, plural = f"{path}/{{{parameter}}}", parameter.removesuffix(":path"), path.rpartition("/")[2]
 
@@ -94,7 +97,7 @@ def operations(
     def refusals(operation: Literal["change", "delete"]) -> tuple[int, ...]:
         return (404, 409, 412) if operation in may_conflict else (404, 412)
 
-    return (
+    declared = (
         Endpoint(
             "POST",
             path,
@@ -128,3 +131,4 @@ def operations(
             problems=refusals("delete"),
         ),
     )
+    return tuple(replace(each, role=role) for each in declared)

@@ -8,6 +8,7 @@
     ├── TooLarge                a body over the limit
     ├── Unauthenticated         no key, or a wrong one
     │   └── BadSignature        a callback that its provider has not signed, or not just now
+    ├── Forbidden               whoever asks may not do this, or cannot prove that they meant to
     ├── NotFound                there is no such thing
     ├── WrongMethod             the path exists, the method does not
     ├── PaymentRefused          the provider does not take the money
@@ -89,6 +90,12 @@ class BadSignature(Unauthenticated):
     """A callback is not genuine, or so old that it may be a replay."""
 
     code = "bad_signature"
+
+
+class Forbidden(AdminError):
+    """Whoever asks is known, and may not do this; or their browser was sent here by another site."""
+
+    code = "forbidden"
 
 
 class NotFound(AdminError):

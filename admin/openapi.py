@@ -10,13 +10,15 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import models_json_schema
 
+from admin.operators import signing_in
+from admin.pages import csrf
 from admin.problems import CONTENT_TYPE
 from admin.routing import Endpoint
 from gateway import __version__
 
 _REF = "#/components/schemas/{model}"
 _SECURITY: dict[str, list[dict[str, list[str]]]] = {
-    "operator": [{"key": []}],
+    "operator": [{"key": []}, {"session": []}],
     "shopper": [{"token": []}],
     "guest": [{"token": []}, {}],
     "anybody": [],
@@ -75,6 +77,12 @@ def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
                     "bearerFormat": "JWT",
                     "description": "a shopper's token",
                 },
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": signing_in.COOKIE,
+                    "description": f"a signed-in operator; changes also need the page's proof in {csrf.HEADER}",
+                },
             },
         },
     }
@@ -88,7 +96,7 @@ def _operation(each: Endpoint) -> dict[str, Any]:
         str(status): {"description": HTTPStatus(status).phrase, "content": content}
         for status in (each.status, *each.also)
     }
-    refused = (401, *_ALWAYS) if each.caller != "anybody" else _ALWAYS
+    refused = (401, 403, *_ALWAYS) if each.caller != "anybody" else _ALWAYS
     for status in sorted({*refused, *each.problems}):
         replies.setdefault(
             str(status),

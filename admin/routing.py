@@ -24,13 +24,14 @@ from starlette.routing import Route
 from admin import problems
 from admin.campaigns.publisher import Publisher
 from admin.checkout.models import Ordered, Wish
-from admin.errors import NotFound
+from admin.errors import Forbidden, NotFound, Unauthenticated
 from admin.inputs import Query, check
+from admin.operators.roles import Role, may
 from admin.quotes.desk import Desk
 from admin.reading import copy_body, read_body, read_if_match, read_json, read_query
 from admin.resources import Resources
 from admin.rounds import Rounds
-from admin.security import shopper_of
+from admin.security import shopper_asking
 from admin.together import Together
 from gateway.tokens import Shopper
 
@@ -44,7 +45,8 @@ SPOOLED_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, read and checked. `actor` is who asks; `if_match` the revision they know.
+    """One request, read and checked. `actor` is who asks, `role` theirs if they are an operator; `if_match` is the
+    revision they know.
 
     `shopper` is set where the endpoint is for shoppers; `raw` is the body as it came.
     """
@@ -55,6 +57,7 @@ class Call:
     checkouts: Together[Wish, Ordered]
     rounds: tuple[Rounds, ...]
     actor: str
+    role: Role | None
     path: Mapping[str, str]
     given_query: Query
     body: Any
@@ -104,7 +107,8 @@ class Endpoint:
     awaited in the event loop instead, and must never keep it.
 
     `caller` says who may ask: an operator with a key, a shopper with a token, a guest (a shopper with a token or
-    without), or anybody, whose header is not looked at. `also` are further
+    without), or anybody, whose header is not looked at. `role` is the one that an operator needs; when it is not
+    said, viewers may look (GET) and editors change. `also` are further
     statuses with the same reply, `headers` those it reads, with their meaning. A reply of None is never JSON but
     one of `other_types`.
     """
@@ -123,6 +127,12 @@ class Endpoint:
     other_types: tuple[str, ...] = ()
     also: tuple[int, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    role: Role | None = None
+
+    @property
+    def needs(self) -> Role:
+        """The role that an operator needs."""
+        return self.role or ("viewer" if self.method == "GET" else "editor")
 
     @property
     def tag(self) -> str:
@@ -152,7 +162,7 @@ def _route(path: str, methods: dict[str, Endpoint], body_max_bytes: int) -> Rout
         with ExitStack() as opened:
             try:
                 call = await _read(request, endpoint, body_max_bytes, opened)
-                reply = await _run(endpoint, call)
+                reply = await run(endpoint, call)
             except ClientDisconnect:
                 raise
             except Exception as error:
@@ -162,7 +172,16 @@ def _route(path: str, methods: dict[str, Endpoint], body_max_bytes: int) -> Rout
     return Route(path, dispatch, methods=list(methods))
 
 
-async def _run(endpoint: Endpoint, call: Call) -> Answer:
+async def run(endpoint: Endpoint, call: Call) -> Answer:
+    """Do what an endpoint does, where it should be done.
+
+    Raises:
+        Forbidden: the operator who asks may not.
+    """
+    if endpoint.caller == "operator" and (call.role is None or not may(call.role, endpoint.needs)):
+        raise Forbidden(
+            f"this needs the role {endpoint.needs}, and {call.actor} is {call.role}", needs=endpoint.needs
+        )
     if iscoroutinefunction(endpoint.run):
         return cast(Answer, await endpoint.run(call))
     return cast(Answer, await run_in_threadpool(endpoint.run, call))
@@ -170,9 +189,10 @@ async def _run(endpoint: Endpoint, call: Call) -> Answer:
 
 async def _read(request: Request, endpoint: Endpoint, body_max_bytes: int, opened: ExitStack) -> Call:
     signed_in = None
-    authorization = request.headers.get("authorization", "")
-    if endpoint.caller == "shopper" or (endpoint.caller == "guest" and authorization):
-        signed_in = shopper_of(authorization, request.state.resources.tokens)
+    if endpoint.caller in {"shopper", "guest"}:
+        signed_in = shopper_asking(request, request.state.resources)
+        if signed_in is None and endpoint.caller == "shopper":
+            raise Unauthenticated("want Authorization: Bearer <token>")
     raw, body = b"", None
     if endpoint.body is not None and endpoint.body.media_type != "application/json":
         body = opened.enter_context(SpooledTemporaryFile(SPOOLED_BYTES))  # noqa: SIM115 - the stack closes it
@@ -192,6 +212,7 @@ async def _read(request: Request, endpoint: Endpoint, body_max_bytes: int, opene
         checkouts=request.state.checkouts,
         rounds=request.state.rounds,
         actor="shopper" if signed_in else cast(str, request.scope.get("actor", "nobody")),
+        role=request.scope.get("role"),
         path=request.path_params,
         given_query=check(endpoint.query, read_query(request)),
         body=body,

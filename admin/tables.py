@@ -13,6 +13,7 @@ from admin.groups.tables import groups
 from admin.members.tables import members
 from admin.memberships.tables import membership_grants
 from admin.notices.tables import notices
+from admin.operators.tables import operator_sessions, operators
 from admin.orders.tables import order_lines
 from admin.payments.tables import payment_callbacks, payments, refund_transfers, refunds
 from admin.presales.tables import presale_orders
@@ -43,6 +44,8 @@ __all__ = [
     "metadata",
     "notices",
     "offer_removals",
+    "operator_sessions",
+    "operators",
     "order_lines",
     "payment_callbacks",
     "payments",

@@ -193,6 +193,11 @@ class Settings:
     quote_valid_s: int = _setting(_positive, 1800, "how long a quote may be ordered, s")
     quote_keep_s: int = _setting(_positive, 604_800, "how long quotes are kept for `seckill quote --replay`, s")
     quotes_max: int = _setting(_positive, 200_000, "quotes kept; of more, the oldest of guests go first")
+    operator_session_s: int = _setting(_positive, 43_200, "how long an operator stays signed in, s")
+    operator_idle_s: int = _setting(_positive, 3600, "and how long without doing anything, s")
+    gateway_url: str = _setting(
+        str, "", "where browsers reach the gateway, for the storefront's links to its sale page"
+    )
     log_level: str = _setting(str, "info", "debug, info, warning or error")
 
     @classmethod

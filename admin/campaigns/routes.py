@@ -13,6 +13,7 @@ from admin.campaigns.models import (
     StockReply,
     TerminateInput,
 )
+from admin.errors import Forbidden
 from admin.inputs import Nothing
 from admin.promotions import registry
 from admin.routing import Body, Call, Endpoint
@@ -56,6 +57,8 @@ def _publish(call: Call) -> Campaign:
 
 
 def _terminate(call: Call) -> Campaign:
+    if call.read(TerminateInput).refund_all and call.role != "owner":
+        raise Forbidden("paying everybody back is for owners", needs="owner")
     return service.terminate(
         call.resources,
         call.path["code"],

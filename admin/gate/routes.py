@@ -30,5 +30,6 @@ ENDPOINTS = (
         ),
         query=CheckFilter,
         problems=(404, 409),
+        role="viewer",
     ),
 )

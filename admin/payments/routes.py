@@ -73,5 +73,6 @@ ENDPOINTS = (
         RefundPreview,
         body=Body((RefundInput,), _BY_QUANTITY, optional=True),
         problems=(404, 409),
+        role="viewer",
     ),
 )

@@ -82,5 +82,6 @@ ENDPOINTS = (
                 "by_id": {"lines": [{"sku": "kettle", "quantity": 1}], "shopper": {"sub": "u1"}},
             },
         ),
+        role="viewer",
     ),
 )

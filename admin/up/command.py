@@ -67,6 +67,9 @@ def _run_until_stopped(options: Options, folder: DataFolder, supervisor: Supervi
         supervisor.start(redis)
     if supervisor.run_once(plan.migrate(), MIGRATE_WITHIN_S) != 0:
         raise GaveUp("the database could not be brought to the newest schema")
+    known = folder.first_operator.exists()
+    if supervisor.run_once(plan.first_operator(), MIGRATE_WITHIN_S) != 0:
+        raise GaveUp("the first operator could not be made")
     if redis is not None:
         supervisor.wait_until_answering("redis", within_s=LOAD_WITHIN_S)
     roles = plan.roles()
@@ -76,9 +79,20 @@ def _run_until_stopped(options: Options, folder: DataFolder, supervisor: Supervi
     supervisor.wait_until_answering(*(role.name for role in roles), within_s=ANSWER_WITHIN_S)
     _wait_until_offers_are_open(supervisor, redis_url)
     say(f"metrics are at {addresses.url(plan.metrics)}/metrics")
+    say(f"the back office is at {addresses.url(plan.admin)}/admin{_first_sign_in(folder, known)}")
     with contextlib.suppress(OSError):  # nobody reads it: no reason to stop
         print(plan.ready_line(), flush=True)  # noqa: T201 - the one line of output
     supervisor.watch()
+
+
+def _first_sign_in(folder: DataFolder, known: bool) -> str:
+    """How to sign in for the first time; the password itself is told when it has just been made."""
+    file = folder.first_operator
+    if not file.exists():
+        return ""
+    name, password = file.read_text().split()
+    told = f"the first password of {name} is in {file}" if known else f"sign in as {name}, password {password}"
+    return f": {told}"
 
 
 def _choose_redis(folder: DataFolder) -> tuple[Part | None, str]:

@@ -3,6 +3,7 @@
 ==================  ==========================================================================
 ``lock``            held by the `up` that uses the folder; says its process id
 ``secrets.env``     secrets that the environment did not give, mode 0600
+``operator.txt``    name and first password of the first operator, mode 0600
 ``seckill.db``      the ledger (SQLite), unless the environment names another database
 ``redis/``          the embedded Redis: append-only file, configuration, socket, process id
 ``logs/``           one log per process; the previous piece of a long one ends in ``.1``
@@ -58,6 +59,11 @@ class DataFolder:
     def secrets(self) -> Path:
         """File of the secrets that were made here."""
         return self.path / "secrets.env"
+
+    @property
+    def first_operator(self) -> Path:
+        """File with the name and the first password of the first operator."""
+        return self.path / "operator.txt"
 
     @property
     def redis(self) -> Path:

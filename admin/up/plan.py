@@ -73,6 +73,8 @@ class Plan:
             "SECKILL_DEMO": given.get("SECKILL_DEMO", "1") if demo_tokens else "0",
             lifeline.PARENT_VARIABLE: str(os.getpid()),
             "TMPDIR": str(folder.scratch),
+            "SECKILL_GATEWAY_URL": given.get("SECKILL_GATEWAY_URL", addresses.url(gateway)),
+            "SECKILL_ORDERS_URL": given.get("SECKILL_ORDERS_URL", f"{addresses.url(admin)}/orders"),
             # A log line is worth most when its process is killed the moment after.
             "PYTHONUNBUFFERED": "1",
         }
@@ -104,6 +106,11 @@ class Plan:
     def migrate(self) -> Part:
         """Brings the database to the newest schema, once."""
         return Part("migrate", seckill("migrate"), self.environment, lambda: True, 0.0)
+
+    def first_operator(self) -> Part:
+        """Makes the first operator where there is none, and keeps their password in a file of the data folder."""
+        command = [sys.executable, "-P", "-m", "admin.up.first_operator", str(self.folder.first_operator)]
+        return Part("first-operator", command, self.environment, lambda: True, 0.0)
 
     def refresh_demo(self) -> Part:
         """Makes what is missing of the demo sales, once."""

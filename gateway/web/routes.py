@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -16,14 +15,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from gateway import tokens
+from gateway import demo
 from gateway.admission import tickets
 from gateway.admission.gate import Gate
 from gateway.crypto import from_base64url, to_base64url
 from gateway.errors import RedisProblem, TokenError
 from gateway.settings import Settings
 from gateway.times import iso
-from gateway.tokens import DEMO_PREFIX, Shopper, TokenVerifier
+from gateway.tokens import Shopper, TokenVerifier
 from gateway.web import events as event_streams
 from gateway.web import page_files
 from gateway.web.bodies import BodyTooLarge, asgi_chunks, read_body
@@ -33,8 +32,6 @@ from gateway.web.offers_view import STATES, OffersView
 
 PAGE_DEFAULT = 100
 PAGE_MAX = 500
-DEMO_TOKEN_TTL_S = 24 * 3600
-DEMO_NAME_MAX = 40
 
 
 @dataclass(slots=True)
@@ -236,32 +233,21 @@ async def make_demo_token(request: Request) -> Response:
     """`POST /demo/token`: a token for a made-up shopper; only in a demo, only for callers on this machine."""
     allow_query(request)
     settings = parts(request).settings
-    peer = request.client.host if request.client else ""
-    if not settings.demo or not _is_loopback(peer):
+    if not demo.is_open(settings, request.client.host if request.client else ""):
         raise HTTPException(404, "There is nothing here.")
     try:
         length = request.headers.get("content-length", "0")
         wanted = orjson.loads(await read_body(asgi_chunks(request.receive), length, settings.body_max_bytes))
         if not isinstance(wanted, dict) or set(wanted) != {"name"} or type(wanted["name"]) is not str:
             raise ValueError
-        name = "-".join(wanted["name"].lower().split())
     except (ValueError, BodyTooLarge):
         raise HTTPException(400, 'Send {"name": "Amy"}.') from None
-    if not 1 <= len(name) <= DEMO_NAME_MAX or not name.isprintable():
-        raise HTTPException(400, f"A name has 1 to {DEMO_NAME_MAX} printable characters.")
-    subject = DEMO_PREFIX + name
-    secret = tokens.demo_secret(settings.signing_secrets[0])
-    now_s = int(time.time())
-    token = tokens.mint(secret, subject, ttl_s=DEMO_TOKEN_TTL_S, now_s=now_s)
-    expires_at = iso((now_s + DEMO_TOKEN_TTL_S) * 1000, parts(request).timezone)
-    return json({"token": token, "sub": subject, "expires_at": expires_at}, 201)
-
-
-def _is_loopback(peer: str) -> bool:
     try:
-        return ipaddress.ip_address(peer).is_loopback
-    except ValueError:
-        return False
+        token, subject, expires_at_s = demo.make(settings, wanted["name"])
+    except ValueError as error:
+        raise HTTPException(400, str(error)) from error
+    expires_at = iso(expires_at_s * 1000, parts(request).timezone)
+    return json({"token": token, "sub": subject, "expires_at": expires_at}, 201)
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:

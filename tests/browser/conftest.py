@@ -19,8 +19,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from gateway import offers
 from gateway.settings import Settings
+from tests.browser.house import come, enter, house
 from tests.conftest import RedisServer, free_port, need, wait_until
 from tests.system.running import SECKILL, ask, environment
+
+__all__ = ["come", "enter", "house"]
 
 SECRET = "browser-tests-token-secret-0123456789"
 _numbers = itertools.count(1)

@@ -1,0 +1,7 @@
+"""Every view of the back office, in the order of its menu."""
+
+from __future__ import annotations
+
+from starlette_admin.views import BaseView
+
+VIEWS: tuple[type[BaseView] | BaseView, ...] = ()

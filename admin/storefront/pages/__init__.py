@@ -1,0 +1,1 @@
+"""Shoppers' pages. Each module shows some pages; the templates say what they look like."""

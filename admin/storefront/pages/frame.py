@@ -1,0 +1,43 @@
+"""What the storefront's templates are made with: the environment they are rendered in, and their files."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from admin import pages
+from admin.pages import locales
+from gateway.files import Folder
+
+_HERE = Path(__file__).parent
+_SHARED = Path(pages.__file__).parent
+TEMPLATES = (_HERE / "templates", _SHARED / "templates")
+FOLDER = Folder.read(_SHARED / "static", _HERE / "static")
+
+
+@cache
+def environment() -> Environment:
+    """Templates with our filters; whatever they are given is escaped, and a name that is missing is an error."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.install_gettext_callables(locales.gettext, locales.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    made.filters |= {
+        "money": locales.money,
+        "number": locales.number,
+        "percent": locales.percent,
+        "when": locales.when,
+    }
+    made.globals |= {
+        "static": lambda name: f"/static/{FOLDER.version}/{name}",
+        "locales": locales.NAMES,
+        "locale": locales.current,
+    }
+    return made

@@ -1,0 +1,106 @@
+"""A whole shop for browser tests: `seckill up` with demo data, people who sign in, and the API beside the pages."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.system.running import Up, ask, environment
+
+PASSWORD = "a password of the tests"
+_numbers = itertools.count(1)
+
+
+@dataclass
+class House:
+    """One running shop. `url` is the sidecar's, `gateway` the gateway's, `key` that of operators' programs."""
+
+    url: str
+    gateway: str
+    key: str
+    owner: tuple[str, str]
+    states: dict[str, Any] = field(default_factory=dict)
+
+    def api(self, method: str, path: str, body: Any = None, *, expect: int | None = None) -> Any:
+        """Ask the operators' API, and be answered well (or as expected)."""
+        status, reply = ask(f"{self.url}/admin/api{path}", method=method, token=self.key, body=body)
+        assert status == expect if expect is not None else 200 <= status < 300, (status, reply)
+        return reply
+
+    def product(self, **given: Any) -> str:
+        """Make a product of its own for a test, and return its SKU."""
+        sku = f"thing-{next(_numbers)}"
+        self.api("POST", "/products", {"sku": sku, "name": f"Thing {sku}", "price": 10_000, "stock": 1000} | given)
+        return sku
+
+    def campaign(self, type: str, rule: Any, items: list[Any], **given: Any) -> str:
+        """Publish a campaign that has begun, and return its code."""
+        code = f"deal-{next(_numbers)}"
+        window = {"starts_at": "2026-01-01T00:00:00Z", "ends_at": "2036-01-01T00:00:00Z"}
+        body = {"type": type, "code": code, "name": f"Deal {code}", "rule": rule, "items": items} | window | given
+        self.api("POST", "/campaigns", body)
+        return code
+
+    def operator(self, role: str) -> tuple[str, str]:
+        """Name and password of an operator with a role, who is made when there is none."""
+        if role == "owner":
+            return self.owner
+        if role not in self.states:
+            self.api("POST", "/operators", {"name": role, "role": role, "password": PASSWORD})
+        return role, PASSWORD
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    folder = tmp_path_factory.mktemp("house")
+    up = Up(folder, environ=environment(SECKILL_METRICS_BIND="127.0.0.1:0", SECKILL_TIMEZONE="Asia/Taipei")).start()
+    try:
+        up.until_ready()
+        name, password = Path(folder, "operator.txt").read_text().split()
+        key = up.secrets()["SECKILL_ADMIN_KEY"]
+        yield House(up.ready["admin"], up.ready["gateway"], key, (name, password))
+    finally:
+        up.stop()
+
+
+@pytest.fixture
+def enter(house: House, visit: Callable[..., Page]) -> Callable[..., Page]:
+    """Open the back office as somebody with a role; `locale`, `viewport` and so on as Playwright has them."""
+
+    def open_office(role: str = "editor", path: str = "/admin/", **options: Any) -> Page:
+        name, password = house.operator(role)
+        page = visit(**options, storage_state=house.states.get(role))
+        if role not in house.states:
+            page.goto(f"{house.url}/admin/login")
+            page.fill("[name=username]", name)
+            page.fill("[name=password]", password)
+            page.click("button[type=submit]")
+            page.wait_for_url(f"{house.url}/admin/")
+            house.states[role] = page.context.storage_state()
+        page.goto(f"{house.url}{path}")
+        return page
+
+    return open_office
+
+
+@pytest.fixture
+def come(house: House, visit: Callable[..., Page]) -> Callable[..., Page]:
+    """Open the storefront as a shopper of some name, or as a guest."""
+
+    def open_shop(name: str | None = None, path: str = "/", **options: Any) -> Page:
+        page = visit(**options)
+        if name is not None:
+            page.goto(f"{house.url}/sign-in")
+            page.fill("#name", name)
+            page.locator("#name").press("Enter")
+            page.wait_for_url(f"{house.url}/")
+        page.goto(f"{house.url}{path}")
+        return page
+
+    return open_shop
