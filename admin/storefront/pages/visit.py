@@ -74,7 +74,7 @@ class Visit:
 
     def show(self, template: str, **context: Any) -> Response:
         """A page."""
-        note, self.request.state.note = getattr(self.request.state, "note", None), None
+        said, self.request.state.said = getattr(self.request.state, "said", {}), {}
         proof = csrf.proof(self.resources.settings.signing_secrets, self.cookie)
         text = (
             environment()
@@ -85,7 +85,8 @@ class Visit:
                 request=self.request,
                 shopper=None if self.shopper is None else self.shopper.id.decode(),
                 lang=locales.tag(),
-                note=note,
+                note=said.get("note"),
+                trouble=said.get("trouble"),
                 currency=self.resources.currency,
                 zone=self.resources.zone,
                 proof=proof,
@@ -97,11 +98,12 @@ class Visit:
             reply.delete_cookie(NOTE_COOKIE)
         return reply
 
-    def go(self, path: str, note: str | None = None) -> Response:
-        """Send the browser to another page of ours, which says `note` once."""
+    def go(self, path: str, note: str | None = None, *, trouble: str | None = None) -> Response:
+        """Send the browser to another page of ours, which says once what was done, or why something was not."""
         reply = RedirectResponse(path, 303)
-        if note is not None:
-            signed = _signer(self.resources).dumps(note)
+        said = {name: text for name, text in (("note", note), ("trouble", trouble)) if text is not None}
+        if said:
+            signed = _signer(self.resources).dumps(said)
             reply.set_cookie(NOTE_COOKIE, signed, NOTE_MAX_AGE_S, httponly=True, samesite="lax", secure=self.secure)
         return reply
 
@@ -157,9 +159,9 @@ def _begin(request: Request) -> Visit:
     signed = request.cookies.get(NOTE_COOKIE)
     if signed:
         try:
-            request.state.note = str(_signer(resources).loads(signed))
+            request.state.said = _signer(resources).loads(signed)
         except BadSignature:
-            request.state.note = None
+            request.state.said = {}
     return Visit(request, shopper, cookie or request.cookies.get(GUEST_COOKIE, "") or secrets.token_urlsafe(16), [])
 
 
