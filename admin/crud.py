@@ -94,8 +94,7 @@ def operations(
         service.remove(call.resources, call.path[key], actor=call.actor, if_match=call.if_match)
         return Deleted(deleted=call.path[key])
 
-    def refusals(operation: Literal["change", "delete"]) -> tuple[int, ...]:
-        return (404, 409, 412) if operation in may_conflict else (404, 412)
+    refusals = {each: (404, 409, 412) if each in may_conflict else (404, 412) for each in ("change", "delete")}
 
     declared = (
         Endpoint(
@@ -119,16 +118,10 @@ def operations(
             run_change,
             models.one,
             body=change,
-            problems=refusals("change"),
+            problems=refusals["change"],
         ),
         Endpoint(
-            "DELETE",
-            one,
-            f"delete_{word}",
-            summaries.delete,
-            run_delete,
-            Deleted,
-            problems=refusals("delete"),
+            "DELETE", one, f"delete_{word}", summaries.delete, run_delete, Deleted, problems=refusals["delete"]
         ),
     )
     return tuple(replace(each, role=role) for each in declared)

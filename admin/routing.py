@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
@@ -17,9 +17,11 @@ from typing import Any, Literal, TypeVar, cast
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
+from starlette.types import Receive, Scope, Send
 
 from admin import problems
 from admin.campaigns.publisher import Publisher
@@ -153,7 +155,23 @@ def routes(endpoints: Iterable[Endpoint], body_max_bytes: int) -> list[Route]:
         methods = by_path.setdefault(each.path, {})
         assert each.method not in methods, f"{each.method} {each.path} is declared twice"
         methods[each.method] = each
-    return [_route(path, methods, body_max_bytes) for path, methods in by_path.items()]
+    known = [_route(path, methods, body_max_bytes) for path, methods in by_path.items()]
+    return [*known, *(Route(f"{root}/{{nothing:path}}", _Nothing(known)) for root in ("/api", "/admin/api"))]
+
+
+class _Nothing:
+    """What is below the API's root and no operation: told as the API tells it, before any page is looked for."""
+
+    def __init__(self, known: Sequence[Route]) -> None:
+        self._known = known
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        allowed: set[str] = set()
+        for route in self._known:
+            if route.matches(scope)[0] is Match.PARTIAL:
+                allowed |= route.methods or set()
+        error = HTTPException(405, headers={"Allow": ", ".join(sorted(allowed))}) if allowed else HTTPException(404)
+        await problems.describe(error)(scope, receive, send)
 
 
 def _route(path: str, methods: dict[str, Endpoint], body_max_bytes: int) -> Route:

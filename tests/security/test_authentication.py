@@ -24,7 +24,10 @@ def operations(shop: Deployment, *, public: bool) -> list[tuple[str, str, str]]:
         for method, about in each.items():
             schemes = [name for choice in about["security"] for name in choice]
             if method in METHODS and bool(schemes) != public:
-                found.append((method.upper(), re.sub(r"{\w+}", "x1", path), "".join(schemes)))
+                # The session of an operator is another way to what a key opens.
+                found.append(
+                    (method.upper(), re.sub(r"{\w+}", "x1", path), "".join(schemes).removesuffix("session"))
+                )
     assert len(found) > (2 if public else 25)
     return found
 
@@ -129,7 +132,8 @@ def test_no_spelling_of_a_path_leads_past(deployment: Deployment, path: str) -> 
         headers = {"Authorization": authorization} if authorization else {}
         with httpx.Client() as client:
             reply = client.send(httpx.Request("GET", target, headers=headers))
-        assert reply.status_code in (400, 401, 404), reply.text
+        to_the_door = reply.status_code == 303 and "/admin/login?" in reply.headers["location"]
+        assert to_the_door or reply.status_code in (400, 401, 404), reply.text
 
 
 def test_a_method_in_another_dress_changes_nothing(deployment: Deployment) -> None:
