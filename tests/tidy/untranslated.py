@@ -6,6 +6,7 @@ Messages are taken from our templates and modules; texts that stand in a templat
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -14,6 +15,8 @@ from pathlib import Path
 
 from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po
+
+from admin import errors, inputs
 
 ROOT = Path(__file__).parents[2]
 LOCALES = ROOT / "admin" / "locale"
@@ -55,6 +58,9 @@ def error_codes() -> dict[str, str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             for code in _codes(node):
                 found.setdefault(f"error.{code}", f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}")
+    classes = (each for _, each in inspect.getmembers(errors, inspect.isclass) if hasattr(each, "code"))
+    for code in (*(each.code for each in classes), *inputs._CODES.values()):
+        found.setdefault(f"error.{code}", "admin/errors.py:1")
     return found
 
 
