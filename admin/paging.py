@@ -12,15 +12,16 @@ from pydantic import Field
 from sqlalchemy import Engine, Table, select
 
 from admin.errors import Invalid
-from admin.inputs import Query, QueryInt
+from admin.inputs import Query, QueryFlag, QueryInt
 from gateway.orders.database import reading
 
 RowT = TypeVar("RowT")
 
 PAGE_DEFAULT = 50
 PAGE_MAX = 500
-CURSOR_MAX = 400
-"""Longest cursor, characters."""
+CURSOR_MAX = 1600
+"""Longest cursor, characters: a list may be sorted by a name of 200 characters."""
+OFFSET_MAX = 1_000_000
 
 
 class Page(Query):
@@ -28,6 +29,14 @@ class Page(Query):
 
     limit: Annotated[QueryInt, Field(ge=1, le=PAGE_MAX)] = PAGE_DEFAULT
     cursor: Annotated[str, Field(min_length=1, max_length=CURSOR_MAX)] | None = None
+
+
+class Numbered(Page):
+    """The query parameters of a list that has page numbers, too. A list says itself by what it can be sorted."""
+
+    sort: str | None = None
+    offset: Annotated[QueryInt, Field(le=OFFSET_MAX, description="items to skip")] = 0
+    count: Annotated[QueryFlag, Field(description="tell in `total` how many there are")] = False
 
 
 def write_cursor(*position: int | str) -> str:

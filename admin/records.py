@@ -7,18 +7,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel
-from sqlalchemy import Column, Connection, Row, Select, Table, delete, insert, select, tuple_, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Row,
+    Table,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from admin.audit import service as audit
 from admin.errors import Conflict, NotFound, StaleRevision
-from admin.paging import Page, read_cursor, split, write_cursor
+from admin.paging import Numbered, Page, read_cursor, split, write_cursor
 from gateway.orders.database import now_ms
 
 ViewT = TypeVar("ViewT", bound=BaseModel)
+
+
+class Listed(NamedTuple):
+    """The rows of a page, the cursor of the next one if there are more, and how many there are if it was asked."""
+
+    rows: Sequence[Row[Any]]
+    next: str | None
+    total: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,31 +139,45 @@ class Records:
         connection.execute(delete(self.table).where(self._key == key))
         audit.record(connection, actor, "delete", self.word, key, before=show(row).model_dump())
 
-    def listed(self, wanted: Page) -> Select[Any]:
-        """The statement of a page, for `page`; a service adds its conditions.
+    def page(self, connection: Connection, wanted: Page, *conditions: ColumnElement[bool]) -> Listed:
+        """The records of a page that meet all conditions, as `wanted` sorts them.
 
         Raises:
             Invalid: the cursor is not one of this list.
         """
-        columns = [self.table.c[name] for name in self.order]
+        columns, downwards = self._sorted(wanted)
         position = read_cursor(wanted.cursor, *(column.type.python_type for column in columns))
-        statement = select(self.table).limit(wanted.limit + 1)
-        if self.newest_first:
-            statement = statement.order_by(*(column.desc() for column in columns))
-        else:
-            statement = statement.order_by(*columns)
+        statement = select(self.table).where(*conditions).limit(wanted.limit + 1)
+        statement = statement.order_by(*(column.desc() if downwards else column for column in columns))
         if position is not None:
             here, last = tuple_(*columns), tuple_(*position)
-            statement = statement.where(here < last if self.newest_first else here > last)
-        return statement
+            statement = statement.where(here < last if downwards else here > last)
+        total = None
+        if isinstance(wanted, Numbered):
+            statement = statement.offset(wanted.offset)
+            if wanted.count:
+                counted = select(func.count()).select_from(self.table).where(*conditions)
+                total = connection.execute(counted).scalar_one()
+        rows, end = split(connection.execute(statement).all(), wanted.limit)
+        following = None if end is None else write_cursor(*(getattr(end, column.name) for column in columns))
+        return Listed(rows, following, total)
 
-    def page(
-        self, connection: Connection, statement: Select[Any], wanted: Page
-    ) -> tuple[Sequence[Row[Any]], str | None]:
-        """The rows of a page, and the cursor of the next one when there are more."""
-        rows, last = split(connection.execute(statement).all(), wanted.limit)
-        return rows, None if last is None else write_cursor(*(getattr(last, name) for name in self.order))
+    def _sorted(self, wanted: Page) -> tuple[list[Column[Any]], bool]:
+        """The columns that sort a page, and whether the largest come first."""
+        sort = wanted.sort if isinstance(wanted, Numbered) else None
+        if sort is None:
+            return [self.table.c[name] for name in self.order], self.newest_first
+        name = sort.removeprefix("-")
+        column = self.table.c[name if name in self.table.c else f"{name}_ms"]
+        # The key makes no two alike.
+        columns = [column] if column is self._key else [column, self._key]
+        return columns, sort.startswith("-")
 
     @property
     def _key(self) -> Column[Any]:
         return self.table.c[self.key]
+
+
+def containing(text: str, *columns: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether a text is part of any of some columns, in upper or lower case."""
+    return or_(*(column.icontains(text, autoescape=True) for column in columns))

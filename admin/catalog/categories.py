@@ -21,7 +21,7 @@ from admin.catalog.tree import DEPTH_MAX, wrong_parents
 from admin.changes import note
 from admin.errors import Conflict, FieldError, Invalid
 from admin.inputs import check
-from admin.records import Records
+from admin.records import Records, containing
 from admin.resources import Resources
 from gateway.orders.database import now_ms, reading, writing
 
@@ -54,17 +54,19 @@ def read(resources: Resources, category: str) -> Category:
 
 
 def page(resources: Resources, wanted: CategoryFilter) -> CategoryPage:
-    """A page of categories by id.
+    """A page of categories.
 
     Raises:
         Invalid: the cursor is not one of this list.
     """
-    statement = _CATEGORIES.listed(wanted)
+    conditions = []
     if wanted.parent is not None:
-        statement = statement.where(categories.c.parent == wanted.parent)
+        conditions.append(categories.c.parent == wanted.parent)
+    if wanted.q is not None:
+        conditions.append(containing(wanted.q, categories.c.id, categories.c.name))
     with reading(resources.engine) as connection:
-        rows, following = _CATEGORIES.page(connection, statement, wanted)
-    return CategoryPage(items=[_view(resources, row) for row in rows], next=following)
+        rows, following, total = _CATEGORIES.page(connection, wanted, *conditions)
+    return CategoryPage(items=[_view(resources, row) for row in rows], next=following, total=total)
 
 
 def change(

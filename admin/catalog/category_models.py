@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
 from admin.catalog.models import Category as CategoryId
 from admin.inputs import ONE_LINE, UNSET, Input, QueryText
-from admin.paging import Page
+from admin.paging import Numbered
 from admin.promotions.model import Language
 
 POSITION_MAX = 1_000_000
 
 CategoryName = Annotated[str, Field(min_length=1, max_length=100), ONE_LINE]
 Position = Annotated[int, Field(ge=0, le=POSITION_MAX, description="among its siblings, smaller first")]
+CategorySort = Literal["id", "-id", "name", "-name", "position", "-position", "updated_at", "-updated_at"]
 
 
 class CategoryTexts(Input):
@@ -58,10 +59,12 @@ class Category(BaseModel):
     updated_at: str
 
 
-class CategoryFilter(Page):
+class CategoryFilter(Numbered):
     """Which categories to show."""
 
     parent: Annotated[QueryText | None, Field(description="only its children")] = None
+    q: Annotated[QueryText | None, Field(description="a part of the id or the name")] = None
+    sort: Annotated[CategorySort | None, Field(description="by id when absent; - is descending")] = None
 
 
 class CategoryPage(BaseModel):
@@ -69,3 +72,4 @@ class CategoryPage(BaseModel):
 
     items: list[Category]
     next: str | None
+    total: int | None = None

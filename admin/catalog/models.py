@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
@@ -19,7 +19,7 @@ from admin.inputs import (
     Stock,
     refuse,
 )
-from admin.paging import Page
+from admin.paging import Numbered
 
 
 def _distinct(tags: list[str]) -> list[str]:
@@ -33,6 +33,9 @@ Category = Annotated[str, Field(min_length=1, max_length=64), ONE_LINE]
 Tag = Annotated[str, Field(min_length=1, max_length=40), ONE_LINE]
 Tags = Annotated[list[Tag], Field(max_length=20), AfterValidator(_distinct)]
 Description = Annotated[str, Field(max_length=20_000), PARAGRAPHS]
+ProductSort = Literal[
+    "sku", "-sku", "name", "-name", "price", "-price", "stock", "-stock", "updated_at", "-updated_at"
+]
 
 
 class Membership(Input):
@@ -97,7 +100,7 @@ class Product(BaseModel):
     updated_at: str
 
 
-class ProductFilter(Page):
+class ProductFilter(Numbered):
     """Which products to show; all that is asked holds."""
 
     category: Annotated[QueryText | None, Field(description="or a descendant of it")] = None
@@ -105,6 +108,7 @@ class ProductFilter(Page):
     on_sale: QueryFlag | None = None
     gift_only: QueryFlag | None = None
     q: Annotated[QueryText | None, Field(description="a part of the name or the SKU")] = None
+    sort: Annotated[ProductSort | None, Field(description="by SKU when absent; - is descending")] = None
 
 
 class ProductPage(BaseModel):
@@ -112,3 +116,4 @@ class ProductPage(BaseModel):
 
     items: list[Product]
     next: str | None
+    total: int | None = None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, exists, func, select, update
 
 from admin.catalog.holding import campaign_with_product, in_live_order
 from admin.catalog.models import Membership, Product, ProductChange, ProductFilter, ProductInput, ProductPage
@@ -15,7 +15,7 @@ from admin.catalog.tree import family
 from admin.changes import note, take_number
 from admin.errors import Conflict, Invalid
 from admin.inputs import check
-from admin.records import Records
+from admin.records import Records, containing
 from admin.resources import Resources
 from gateway.orders.database import now_ms, reading, writing
 from gateway.orders.tables import offers
@@ -47,16 +47,14 @@ def read(resources: Resources, sku: str) -> Product:
 
 
 def page(resources: Resources, wanted: ProductFilter) -> ProductPage:
-    """A page of products by SKU.
+    """A page of products.
 
     Raises:
         Invalid: the cursor is not one of this list.
     """
-    statement = _PRODUCTS.listed(wanted)
     with reading(resources.engine) as connection:
-        statement = statement.where(*_conditions(connection, wanted))
-        rows, following = _PRODUCTS.page(connection, statement, wanted)
-    return ProductPage(items=[_view(resources, row) for row in rows], next=following)
+        rows, following, total = _PRODUCTS.page(connection, wanted, *_conditions(connection, wanted))
+    return ProductPage(items=[_view(resources, row) for row in rows], next=following, total=total)
 
 
 def _conditions(connection: Connection, wanted: ProductFilter) -> Iterator[ColumnElement[bool]]:
@@ -71,7 +69,7 @@ def _conditions(connection: Connection, wanted: ProductFilter) -> Iterator[Colum
     if wanted.gift_only is not None:
         yield products.c.gift_only == wanted.gift_only
     if wanted.q is not None:
-        yield or_(*(column.icontains(wanted.q, autoescape=True) for column in (products.c.sku, products.c.name)))
+        yield containing(wanted.q, products.c.sku, products.c.name)
 
 
 def change(resources: Resources, sku: str, body: object, *, actor: str, if_match: int | None = None) -> Product:

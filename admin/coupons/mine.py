@@ -135,6 +135,7 @@ def view(resources: Resources, row: Row[Any], stands: Standing, language: str) -
         state=stands.state,
         reason=None if stands.reason is None else reason(stands.reason, language),
         uses_left=stands.uses_left,
+        claims_left=stands.claims_left,
         claimed_at=resources.iso_or_none(row.claimed_at_ms),
         starts_at=resources.iso(row.starts_at_ms),
         ends_at=resources.iso(row.ends_at_ms),

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
 from admin.coupons.standing import MyState
 from admin.coupons.states import State
 from admin.inputs import Input, QueryText
-from admin.paging import Page
+from admin.paging import Numbered
 
 BATCH_MAX = 100_000
 """Codes made at once."""
 PREFIX_MAX = 20
 Prefix = Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]*)?$", max_length=PREFIX_MAX)]
+CouponSort = Literal["created_at", "-created_at", "code", "-code", "starts_at", "-starts_at", "ends_at", "-ends_at"]
 
 
 class CouponUse(BaseModel):
@@ -53,11 +54,13 @@ class Coupon(BaseModel):
     updated_at: str
 
 
-class CouponFilter(Page):
+class CouponFilter(Numbered):
     """Which coupons to show; all that is asked holds."""
 
     state: State | None = None
     q: Annotated[QueryText | None, Field(description="a part of the code or the name")] = None
+    kind: Literal["amount", "percent"] | None = None
+    sort: Annotated[CouponSort | None, Field(description="newest first when absent; - is descending")] = None
 
 
 class CouponPage(BaseModel):
@@ -65,13 +68,15 @@ class CouponPage(BaseModel):
 
     items: list[Coupon]
     next: str | None
+    total: int | None = None
 
 
 class MyCoupon(BaseModel):
     """A coupon as its shopper sees it. `code` is what to put into a cart; `coupon` the coupon that it is one of.
 
     `state`: `usable`; `claimable` (not held yet); `not_started`, `ended`; `not_eligible`; `used` (by this shopper,
-    as often as they may); `exhausted` (by everybody). `uses_left` is null where nothing limits it.
+    as often as they may); `exhausted` (by everybody). `uses_left` is null where nothing limits it, and so is
+    `claims_left`, how many more shoppers may claim it.
     """
 
     code: str
@@ -79,6 +84,7 @@ class MyCoupon(BaseModel):
     state: MyState
     reason: str | None
     uses_left: int | None
+    claims_left: int | None
     claimed_at: str | None
     name: str
     kind: str

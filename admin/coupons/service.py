@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, or_, select
+from sqlalchemy import Connection, Row, delete, func, select
 
 from admin.audit import service as audit
 from admin.catalog import service as catalog
@@ -19,7 +19,7 @@ from admin.coupons.tables import coupon_batches, coupon_claims, coupon_codes, co
 from admin.errors import FieldError, Invalid
 from admin.inputs import examine
 from admin.promotions.coupon import CouponChange, CouponFields, NewCoupon, guard_coupon
-from admin.records import Records
+from admin.records import Records, containing
 from admin.reservations.tables import tallies
 from admin.resources import Resources
 from gateway.orders.database import now_ms, reading, writing
@@ -61,22 +61,25 @@ def read(resources: Resources, code: str) -> Coupon:
 
 
 def page(resources: Resources, wanted: CouponFilter) -> CouponPage:
-    """A page of coupons, newest first.
+    """A page of coupons.
 
     Raises:
         Invalid: the cursor is not one of this list.
     """
-    statement = _COUPONS.listed(wanted)
+    terms = coupons.c.terms
+    conditions = []
     if wanted.q is not None:
-        searched = (coupons.c.code, coupons.c.terms["name"].as_string())
-        statement = statement.where(or_(*(each.icontains(wanted.q, autoescape=True) for each in searched)))
+        conditions.append(containing(wanted.q, coupons.c.code, terms["name"].as_string()))
+    if wanted.kind is not None:
+        conditions.append(terms["kind"].as_string() == wanted.kind)
     with reading(resources.engine) as connection:
         now = now_ms(connection)
         if wanted.state is not None:
-            statement = statement.where(in_state(wanted.state, now))
-        rows, following = _COUPONS.page(connection, statement, wanted)
+            conditions.append(in_state(wanted.state, now))
+        rows, following, total = _COUPONS.page(connection, wanted, *conditions)
         uses = _uses(connection, rows)
-    return CouponPage(items=[_view(resources, now, row, uses[row.code]) for row in rows], next=following)
+    items = [_view(resources, now, row, uses[row.code]) for row in rows]
+    return CouponPage(items=items, next=following, total=total)
 
 
 def change(resources: Resources, code: str, body: object, *, actor: str, if_match: int | None = None) -> Coupon:

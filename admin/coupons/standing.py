@@ -27,11 +27,14 @@ class Uses:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A state, the code of its reason, and how many uses are left to the shopper; None where nothing limits it."""
+    """A state, the code of its reason, how many uses are left to the shopper, and for how many more shoppers there
+    is one; None where nothing limits it.
+    """
 
     state: MyState
     reason: str | None
     uses_left: int | None
+    claims_left: int | None
 
 
 def standing(
@@ -55,8 +58,10 @@ def standing(
         own.append(1 - uses.of_code)
     uses_left = max(0, min(left + own)) if left or own else None
 
+    claims_left = None if terms.total is None else max(0, min(left[0], terms.total - uses.claims))
+
     def stands(state: MyState, reason: str | None) -> Standing:
-        return Standing(state, reason, uses_left)
+        return Standing(state, reason, uses_left, claims_left)
 
     if ended or terms.ends_at <= now_ms:
         return stands("ended", "ended")

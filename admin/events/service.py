@@ -82,9 +82,8 @@ def page(resources: Resources, wanted: Page) -> WebhookPage:
     Raises:
         Invalid: the cursor is not one of this list.
     """
-    statement = _WEBHOOKS.listed(wanted)
     with reading(resources.engine) as connection:
-        rows, following = _WEBHOOKS.page(connection, statement, wanted)
+        rows, following, _ = _WEBHOOKS.page(connection, wanted)
         view = _viewer(resources, connection)
     return WebhookPage(items=[view(row) for row in rows], next=following)
 

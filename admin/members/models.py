@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from admin.inputs import PARAGRAPHS, UNSET, Input, Instant, QueryInt, refuse
-from admin.paging import Page
+from admin.inputs import PARAGRAPHS, UNSET, Input, Instant, QueryInt, QueryText, refuse
+from admin.paging import Numbered
 from admin.promotions.audience import Level
 from gateway.tokens import SUBJECT_CHARACTERS_MAX
 
@@ -37,6 +37,7 @@ ShopperId = Annotated[
 ]
 Birthday = Annotated[str, Field(pattern=r"^\d\d-\d\d$", max_length=5), AfterValidator(_birthday)]
 Note = Annotated[str, Field(min_length=1, max_length=500), PARAGRAPHS]
+MemberSort = Literal["shopper", "-shopper", "level", "-level", "updated_at", "-updated_at"]
 
 
 class PaidMembership(Input):
@@ -95,10 +96,12 @@ class Member(BaseModel):
     updated_at: str
 
 
-class MemberFilter(Page):
+class MemberFilter(Numbered):
     """Which members to show."""
 
     level: Annotated[QueryInt | None, Field(description="their effective level now")] = None
+    q: Annotated[QueryText | None, Field(description="a part of the shopper id or the note")] = None
+    sort: Annotated[MemberSort | None, Field(description="by shopper id when absent; - is descending")] = None
 
 
 class MemberPage(BaseModel):
@@ -106,3 +109,4 @@ class MemberPage(BaseModel):
 
     items: list[Member]
     next: str | None
+    total: int | None = None

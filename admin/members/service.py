@@ -13,7 +13,7 @@ from admin.members.facts import effective_level
 from admin.members.models import Member, MemberChange, MemberFilter, MemberInput, MemberPage, PaidUntil
 from admin.members.tables import members
 from admin.memberships.holding import Held, bought_level, held
-from admin.records import Records
+from admin.records import Records, containing
 from admin.resources import Resources
 from gateway.orders.database import now_ms, reading, writing
 
@@ -44,20 +44,22 @@ def read(resources: Resources, shopper: str) -> Member:
 
 
 def page(resources: Resources, wanted: MemberFilter) -> MemberPage:
-    """A page of members by shopper id.
+    """A page of members.
 
     Raises:
         Invalid: the cursor is not one of this list.
     """
-    statement = _MEMBERS.listed(wanted)
+    conditions = []
+    if wanted.q is not None:
+        conditions.append(containing(wanted.q, members.c.shopper, members.c.note))
     with reading(resources.engine) as connection:
         now = now_ms(connection)
         if wanted.level is not None:
-            statement = statement.where(_level(now) == wanted.level)
-        rows, following = _MEMBERS.page(connection, statement, wanted)
+            conditions.append(_level(now) == wanted.level)
+        rows, following, total = _MEMBERS.page(connection, wanted, *conditions)
         bought = held(connection, [row.shopper for row in rows], now)
     items = [_view(resources, now, row, bought.get(row.shopper, ())) for row in rows]
-    return MemberPage(items=items, next=following)
+    return MemberPage(items=items, next=following, total=total)
 
 
 def change(resources: Resources, shopper: str, body: object, *, actor: str, if_match: int | None = None) -> Member:

@@ -68,7 +68,7 @@ def page(resources: Resources, wanted: OperatorFilter) -> OperatorPage:
         Invalid: the cursor is not one of this list.
     """
     with reading(resources.engine) as connection:
-        rows, following = _OPERATORS.page(connection, _OPERATORS.listed(wanted), wanted)
+        rows, following, _ = _OPERATORS.page(connection, wanted)
     return OperatorPage(items=[_show(resources, row) for row in rows], next=following)
 
 

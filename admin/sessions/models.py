@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from admin.inputs import ONE_LINE, UNSET, Code, Input
-from admin.paging import Page
+from admin.inputs import ONE_LINE, UNSET, Code, Input, QueryText
+from admin.paging import Numbered
 
 SessionName = Annotated[str, Field(min_length=1, max_length=100), ONE_LINE]
 TimeOfDay = Annotated[
     str,
     Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", max_length=5, description="HH:MM in the shop's zone"),
 ]
+SessionSort = Literal["starts", "-starts", "name", "-name", "id", "-id"]
 
 
 class SessionInput(Input):
@@ -46,8 +47,11 @@ class Session(BaseModel):
     updated_at: str
 
 
-class SessionFilter(Page):
-    """The query parameters of the list."""
+class SessionFilter(Numbered):
+    """Which sessions to show."""
+
+    q: Annotated[QueryText | None, Field(description="a part of the id or the name")] = None
+    sort: Annotated[SessionSort | None, Field(description="by time of day when absent; - is descending")] = None
 
 
 class SessionPage(BaseModel):
@@ -55,3 +59,4 @@ class SessionPage(BaseModel):
 
     items: list[Session]
     next: str | None
+    total: int | None = None

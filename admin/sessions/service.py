@@ -13,7 +13,7 @@ from admin.campaigns.states import LIVE, in_state
 from admin.campaigns.tables import campaigns
 from admin.errors import Conflict, Invalid
 from admin.inputs import check
-from admin.records import Records
+from admin.records import Records, containing
 from admin.resources import Resources
 from admin.sessions.models import Session, SessionChange, SessionFilter, SessionInput, SessionPage
 from admin.sessions.tables import sessions
@@ -59,15 +59,15 @@ def read(resources: Resources, session: str) -> Session:
 
 
 def page(resources: Resources, wanted: SessionFilter) -> SessionPage:
-    """A page of sessions by time of day.
+    """A page of sessions.
 
     Raises:
         Invalid: the cursor is not one of this list.
     """
-    statement = _SESSIONS.listed(wanted)
+    conditions = [] if wanted.q is None else [containing(wanted.q, sessions.c.id, sessions.c.name)]
     with reading(resources.engine) as connection:
-        rows, following = _SESSIONS.page(connection, statement, wanted)
-    return SessionPage(items=[_view(resources, row) for row in rows], next=following)
+        rows, following, total = _SESSIONS.page(connection, wanted, *conditions)
+    return SessionPage(items=[_view(resources, row) for row in rows], next=following, total=total)
 
 
 def change(resources: Resources, session: str, body: object, *, actor: str, if_match: int | None = None) -> Session:
