@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, or_, select
+from sqlalchemy import Connection, Row, and_, func, or_, select
 
 from admin.campaigns.models import CampaignFilter, CampaignPage
 from admin.campaigns.states import in_state
 from admin.campaigns.stored import as_object, body_of, understand
 from admin.campaigns.tables import campaign_items, campaigns
 from admin.campaigns.views import Brief, brief_of, remembered, summary_view
+from admin.instants import INSTANT_MAX_MS
 from admin.paging import read_cursor, split, write_cursor
 from admin.resources import Resources
 from gateway.orders.database import now_ms, reading
@@ -21,24 +22,25 @@ _TYPED = ("name", "slogan", "label")
 
 
 def page(resources: Resources, wanted: CampaignFilter, *, languages: str = "") -> CampaignPage:
-    """A page of campaigns, newest first.
+    """A page of campaigns, the latest first.
 
     Raises:
         Invalid: the cursor is not one of this list.
     """
     position = read_cursor(wanted.cursor, int, str)
     table = campaigns.c
+    # Drafts may have no window yet.
+    moments = {"created": table.created_at_ms, "start": func.coalesce(table.starts_at_ms, INSTANT_MAX_MS + 1)}
+    moment = moments[wanted.sort]
     statement = (
-        select(campaigns)
+        select(campaigns, moment.label("moment"))
         .where(table.removing.is_(False), table.archived == wanted.archived)
-        .order_by(table.created_at_ms.desc(), table.code.desc())
+        .order_by(moment.desc(), table.code.desc())
         .limit(wanted.limit + 1)
     )
     if position is not None:
         at, code = position
-        statement = statement.where(
-            or_(table.created_at_ms < at, and_(table.created_at_ms == at, table.code < code))
-        )
+        statement = statement.where(or_(moment < at, and_(moment == at, table.code < code)))
     if wanted.type is not None:
         statement = statement.where(table.type == wanted.type)
     if wanted.q is not None:
@@ -55,7 +57,7 @@ def page(resources: Resources, wanted: CampaignFilter, *, languages: str = "") -
             summary_view(resources, row, understand(row.type, body_of(row, [])), briefs[row.code], now, languages)
             for row in shown
         ],
-        next=write_cursor(last.created_at_ms, last.code) if last is not None else None,
+        next=write_cursor(last.moment, last.code) if last is not None else None,
     )
 
 

@@ -117,10 +117,13 @@ class CampaignFilter(Page):
     type: QueryText | None = None
     archived: QueryFlag = False
     q: Annotated[QueryText | None, Field(description="part of a code, or of a typed name, slogan or label")] = None
+    sort: Annotated[
+        Literal["created", "start"], Field(description="latest first; without a start before all others")
+    ] = "created"
 
 
 class CampaignPage(BaseModel):
-    """Campaigns, newest first."""
+    """Campaigns, the latest first."""
 
     items: list[CampaignSummary]
     next: str | None

@@ -141,7 +141,9 @@ ENDPOINTS = (
         body=Body(tuple(each.campaign for each in _TYPES), {each.name: dict(each.body) for each in _TYPES}),
         problems=(409,),
     ),
-    Endpoint("GET", _LIST, "list_campaigns", "Campaigns, newest first", _list, CampaignPage, query=CampaignFilter),
+    Endpoint(
+        "GET", _LIST, "list_campaigns", "Campaigns, the latest first", _list, CampaignPage, query=CampaignFilter
+    ),
     Endpoint("GET", _ONE, "read_campaign", "One campaign with its items", _read, Campaign, problems=(404,)),
     Endpoint(
         "PATCH",

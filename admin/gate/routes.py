@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from admin.campaigns.views import preferred
-from admin.gate import service
+from admin.gate import service, standing
 from admin.gate.models import CampaignCheck, CheckFilter, CheckStored
+from admin.gate.standing import CampaignStanding
 from admin.promotions import registry
 from admin.routing import Body, Call, Endpoint
 
@@ -31,5 +32,14 @@ ENDPOINTS = (
         query=CheckFilter,
         problems=(404, 409),
         role="viewer",
+    ),
+    Endpoint(
+        "GET",
+        "/admin/api/campaigns/{code}/standing",
+        "read_standing",
+        "A campaign's rule in words, its goods, and who wins against it",
+        standing.standing,
+        CampaignStanding,
+        problems=(404, 409),
     ),
 )

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from admin.inputs import ONE_LINE, UNSET, Input, QueryText
+from admin.inputs import ONE_LINE, UNSET, Input, Query, QueryInstant, QueryText
 from admin.paging import Page
 
 Status = Literal[
@@ -29,21 +29,34 @@ Line = Annotated[str, Field(min_length=1, max_length=200), ONE_LINE]
 Word = Annotated[str, Field(min_length=1, max_length=100), ONE_LINE]
 
 
-class MyOrders(Page):
-    """Which of a shopper's own orders to show."""
+class OrderKind(Query):
+    """Which orders, as shoppers may choose too."""
 
     offer: QueryText | None = None
     flow: Flow | None = None
     status: Status | None = None
 
 
-class OrderFilter(MyOrders):
-    """Which orders to show. `campaign` and `sku` are of any line, `coupon` as it was typed or its own code."""
+class MyOrders(OrderKind, Page):
+    """Which of a shopper's own orders to show."""
+
+
+class OrderChoice(OrderKind):
+    """Which orders. `campaign` and `sku` are of any line, `coupon` as it was typed or its own code."""
 
     campaign: QueryText | None = None
     sku: QueryText | None = None
     coupon: QueryText | None = None
     shopper: QueryText | None = None
+    q: Annotated[
+        QueryText | None, Field(description="the order's number, its shopper, or an offer, campaign or SKU in it")
+    ] = None
+    since: Annotated[QueryInstant | None, Field(description="made not before this instant")] = None
+    until: Annotated[QueryInstant | None, Field(description="made before this instant")] = None
+
+
+class OrderFilter(OrderChoice, Page):
+    """Which orders to show."""
 
 
 class Address(Input):

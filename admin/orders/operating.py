@@ -96,7 +96,8 @@ def refund(call: Call) -> OrderInFull:
     with writing(call.resources.engine) as connection:
         order = _locked(call, connection)
         refund_id = refund_requests.start(connection, order, given, by=call.actor, actor=by_operator(call.actor))
-        _note(call, connection, order, "refund", _about(connection, refund_id))
+        why = {} if given.note is None else {"note": given.note}
+        _note(call, connection, order, "refund", _about(connection, refund_id) | why)
     refunding.send(call.resources, refund_id)
     return views.read(call.resources, order.order_no)
 

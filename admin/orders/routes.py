@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from admin.inputs import Nothing
-from admin.orders import dead_letters, operating, views
+from admin.orders import dead_letters, exporting, operating, views
 from admin.orders.dead_letters import DeadLetterPage
-from admin.orders.models import OrderFilter, OrderInFull, OrderPage, Shipment
+from admin.orders.models import OrderChoice, OrderFilter, OrderInFull, OrderPage, Shipment
 from admin.paging import Page
 from admin.payments.refund_requests import RefundDecision
 from admin.routing import Body, Call, Endpoint
@@ -52,6 +52,16 @@ def _change(
 ENDPOINTS = (
     Endpoint(
         "GET", "/admin/api/orders", "list_orders", "Orders, newest first", _list, OrderPage, query=OrderFilter
+    ),
+    Endpoint(
+        "GET",
+        "/admin/api/orders.csv",
+        "export_orders",
+        "All orders that are asked for, as CSV",
+        exporting.export,
+        None,
+        query=OrderChoice,
+        other_types=("text/csv",),
     ),
     Endpoint("GET", "/admin/api/orders/{order_no}", "read_order", "One order", _read, OrderInFull, problems=(404,)),
     _change(

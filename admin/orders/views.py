@@ -6,12 +6,21 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select, union_all
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, Row, and_, or_, select, union_all
 
 from admin.errors import NotFound
 from admin.groups.tables import groups
 from admin.orders import parts
-from admin.orders.models import Event, MyOrders, OrderFilter, OrderInFull, OrderPage, Payment
+from admin.orders.models import (
+    Event,
+    MyOrders,
+    OrderChoice,
+    OrderFilter,
+    OrderInFull,
+    OrderKind,
+    OrderPage,
+    Payment,
+)
 from admin.orders.tables import order_lines
 from admin.paging import read_cursor, split, write_cursor
 from admin.reservations.tables import reservations
@@ -27,7 +36,7 @@ def by_operator(actor: str) -> str:
     return f"{OPERATOR} {actor}"
 
 
-def page(resources: Resources, wanted: MyOrders, *, shopper: str | None) -> OrderPage:
+def page(resources: Resources, wanted: MyOrders | OrderFilter, *, shopper: str | None) -> OrderPage:
     """A page of orders, of one shopper or of all.
 
     Raises:
@@ -52,32 +61,46 @@ def page(resources: Resources, wanted: MyOrders, *, shopper: str | None) -> Orde
     )
 
 
-def _conditions(wanted: MyOrders, shopper: str | None) -> Iterator[ColumnElement[bool]]:
+def _conditions(wanted: OrderKind, shopper: str | None) -> Iterator[ColumnElement[bool]]:
     same = {"offer": wanted.offer, "flow": wanted.flow, "status": wanted.status, "shopper": shopper}
     for name, value in same.items():
         if value is not None:
             yield orders.c[name] == value
-    if not isinstance(wanted, OrderFilter):
+    if not isinstance(wanted, OrderChoice):
         return
-    # A union each, not an OR: every half has an index of its own.
     if wanted.campaign is not None:
-        yield orders.c.order_no.in_(
-            union_all(
-                select(orders.c.order_no).where(orders.c.campaign == wanted.campaign),
-                select(order_lines.c.order_no).where(order_lines.c.campaign == wanted.campaign),
-            )
-        )
+        yield orders.c.order_no.in_(_of_campaign(wanted.campaign))
     if wanted.sku is not None:
-        sold_as = select(offers.c.id).where(offers.c.sku == wanted.sku)
-        yield orders.c.order_no.in_(
-            union_all(
-                select(orders.c.order_no).where(orders.c.offer.in_(sold_as)),
-                select(order_lines.c.order_no).where(order_lines.c.sku == wanted.sku),
-            )
-        )
+        yield orders.c.order_no.in_(_with_product(wanted.sku))
     if wanted.coupon is not None:
         held = reservations.c.kind.in_(("coupon", "coupon_code")), reservations.c.subject == wanted.coupon
         yield orders.c.order_no.in_(select(reservations.c.order_no).where(*held))
+    if wanted.q is not None:
+        named = orders.c.order_no, orders.c.shopper, orders.c.offer
+        own = union_all(*(select(orders.c.order_no).where(column == wanted.q) for column in named))
+        yield orders.c.order_no.in_(union_all(own, _of_campaign(wanted.q), _with_product(wanted.q)))
+    if wanted.since is not None:
+        yield orders.c.created_at_ms >= wanted.since
+    if wanted.until is not None:
+        yield orders.c.created_at_ms < wanted.until
+
+
+def _of_campaign(code: str) -> CompoundSelect[Any]:
+    """Numbers of the orders with a line in a campaign."""
+    # A union, not an OR: every half has an index of its own.
+    return union_all(
+        select(orders.c.order_no).where(orders.c.campaign == code),
+        select(order_lines.c.order_no).where(order_lines.c.campaign == code),
+    )
+
+
+def _with_product(sku: str) -> CompoundSelect[Any]:
+    """Numbers of the orders with a line of a product."""
+    sold_as = select(offers.c.id).where(offers.c.sku == sku)
+    return union_all(
+        select(orders.c.order_no).where(orders.c.offer.in_(sold_as)),
+        select(order_lines.c.order_no).where(order_lines.c.sku == sku),
+    )
 
 
 def read(resources: Resources, order_no: str) -> OrderInFull:

@@ -6,12 +6,14 @@ A refund pays back what its units cost, never computed anew. One is under way pe
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
 from sqlalchemy import Connection, Row, select, update
 
 from admin.errors import Conflict, Invalid
 from admin.groups import seats
+from admin.inputs import ONE_LINE, UNSET
 from admin.orders.ownership import wrong_state
 from admin.payments import contents, earned, refunding
 from admin.payments.amounts import Owed, owed
@@ -26,14 +28,16 @@ WHOLE = ("deposit_paid", "balance_due", "awaiting_group")
 """States of orders that are paid back whole or not at all."""
 FROM = ("paid", "shipped", "completed", *WHOLE)
 """States that money goes back from."""
+NOTE_MAX = 500
 
 Reason = Literal["asked", "group_failed", "balance_missed", "terminated"]
 
 
 class RefundDecision(RefundInput):
-    """The same for an operator, who may put the units back on sale."""
+    """The same for an operator, who may put the units back on sale. `note` says why, in the audit log."""
 
     restock: bool = False
+    note: Annotated[str, Field(min_length=1, max_length=NOTE_MAX), ONE_LINE] = UNSET
 
 
 def ask(connection: Connection, order: Row[Any], given: RefundInput) -> str | None:

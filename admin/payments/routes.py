@@ -5,8 +5,9 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 
 from admin.orders.ownership import RECEIPT_HEADER
-from admin.payments import previewing, webhook
+from admin.payments import listing, previewing, webhook
 from admin.payments.choosing import RefundInput
+from admin.payments.listing import RefundFilter, RefundPage
 from admin.payments.previewing import RefundPreview
 from admin.payments.providers.interface import Signed
 from admin.payments.providers.sandbox import SandboxCallback
@@ -74,5 +75,14 @@ ENDPOINTS = (
         body=Body((RefundInput,), _BY_QUANTITY, optional=True),
         problems=(404, 409),
         role="viewer",
+    ),
+    Endpoint(
+        "GET",
+        "/admin/api/refunds",
+        "list_refunds",
+        "Refunds of all orders, the latest first",
+        listing.page,
+        RefundPage,
+        query=RefundFilter,
     ),
 )

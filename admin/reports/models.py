@@ -186,6 +186,7 @@ class Day(DayFigures):
 
     day: str
     refunded: int
+    states: dict[str, int] = Field(description="how many of the orders are in which state now")
     flows: dict[str, DayFigures] = Field(description="by flow: seckill, cart, presale, group_buy")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -56,6 +56,7 @@ def _spans(resources: Resources, wanted: Days) -> Iterator[tuple[date, int, int]
 def _day(connection: Connection, day: date, begins: int, ends: int, refunded: int) -> Day:
     made = orders.c.created_at_ms >= begins, orders.c.created_at_ms < ends
     flows: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(DayFigures.model_fields, 0))
+    states: Counter[str] = Counter()
     for row in connection.execute(
         select(
             orders.c.flow,
@@ -71,6 +72,7 @@ def _day(connection: Connection, day: date, begins: int, ends: int, refunded: in
         .order_by(orders.c.flow)
     ):
         sums = flows[row.flow]
+        states[row.status] += row.orders
         counts = {
             "orders": row.orders,
             "orders_paid": row.orders if row.status in PAID else 0,
@@ -89,7 +91,7 @@ def _day(connection: Connection, day: date, begins: int, ends: int, refunded: in
         flows[row.flow]["gmv"] -= int(row.amount)
     whole = {name: sum(sums[name] for sums in flows.values()) for name in DayFigures.model_fields}
     parts = {flow: DayFigures(**sums) for flow, sums in flows.items()}
-    return Day(day=str(day), refunded=refunded, flows=parts, **whole)
+    return Day(day=str(day), refunded=refunded, states=dict(states), flows=parts, **whole)
 
 
 def _refunded(connection: Connection, spans: list[tuple[date, int, int]]) -> dict[date, int]:

@@ -53,7 +53,7 @@ def test_the_document_is_whole(api: Api) -> None:
     assert schemas["SeckillRule"]["additionalProperties"] is False
     assert schemas["SeckillRule"]["properties"]["price"]
     parameters = document["paths"]["/admin/api/campaigns"]["get"]["parameters"]
-    assert {each["name"] for each in parameters} == {"state", "type", "archived", "q", "limit", "cursor"}
+    assert {each["name"] for each in parameters} == {"state", "type", "archived", "q", "sort", "limit", "cursor"}
 
 
 def test_documented_statuses_cover_what_is_answered(api: Api, shop: Shop) -> None:
