@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from admin import pages
 from admin.pages import locales
+from admin.storefront.pages import drawing
 from gateway.files import Folder
 
 _HERE = Path(__file__).parent
@@ -34,6 +35,10 @@ def environment() -> Environment:
         "number": locales.number,
         "percent": locales.percent,
         "when": locales.when,
+        "poster": drawing.poster,
+        "initial": drawing.initial,
+        "safe_image": drawing.safe_image,
+        "time_left": drawing.time_left,
     }
     made.globals |= {
         "static": lambda name: f"/static/{FOLDER.version}/{name}",

@@ -83,6 +83,7 @@ class Visit:
                 **context,
                 visit=self,
                 request=self.request,
+                here=_here(self.request),
                 shopper=None if self.shopper is None else self.shopper.id.decode(),
                 lang=locales.tag(),
                 note=said.get("note"),
@@ -133,8 +134,7 @@ def page(method: str, path: str, show: Show) -> Route:
             visit.form = await _read_form(request, visit)
             reply = await show(visit)
         except Unauthenticated:
-            back = request.url.path if request.method == "GET" else _referer(request)
-            reply = RedirectResponse(f"/sign-in?next={quote(back)}", 303)
+            reply = RedirectResponse(f"/sign-in?next={quote(_here(request), safe='')}", 303)
         except Exception as error:
             reply = _failed(visit, error)
         if visit.shopper is None and SHOPPER_COOKIE in request.cookies and not _sets(reply, SHOPPER_COOKIE):
@@ -185,9 +185,17 @@ def _failed(visit: Visit, error: Exception) -> Response:
     return visit.show("error.html", title=title, message=told(error))
 
 
+def _here(request: Request) -> str:
+    """The page that is looked at, to come back to; after a form was sent, the one that it was on."""
+    if request.method != "GET":
+        return _referer(request)
+    return f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+
+
 def _referer(request: Request) -> str:
     parts = urlsplit(request.headers.get("referer", ""))
-    return local(parts.path) if parts.netloc == request.url.netloc else "/"
+    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    return local(path) if parts.netloc == request.url.netloc else "/"
 
 
 def _sets(reply: Response, name: str) -> bool:
