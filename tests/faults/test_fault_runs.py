@@ -1,7 +1,6 @@
 """Given a sale under the faults of a seed, nobody loses what they were told, and nothing is sold twice.
 
-`make soak` runs as many seeds as it is told. Here each process is killed once, and every plan that once failed is
-run again.
+`make soak` runs as many seeds as it is told, and every plan that once failed. In the suite each process is killed once.
 """
 
 from __future__ import annotations
@@ -46,6 +45,7 @@ def test_each_process_killed_at_each_point_of_a_win(tmp_path: Path) -> None:
     keeps_every_promise(tmp_path, Plan(21, "sqlite", tuple(faults)))
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(180)
 @pytest.mark.postgres
 def test_a_commit_that_nobody_can_be_sure_of(tmp_path: Path) -> None:
@@ -53,6 +53,7 @@ def test_a_commit_that_nobody_can_be_sure_of(tmp_path: Path) -> None:
     keeps_every_promise(tmp_path, Plan(22, "postgres", tuple(faults)))
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("kept", FAILED, ids=lambda kept: kept["was"])
 def test_a_plan_that_once_broke_one(tmp_path: Path, kept: dict[str, Any]) -> None:

@@ -72,14 +72,14 @@ class KilledError(BaseException):
     """The process dies here: nothing is cleaned up, and the database rolls back."""
 
 
-def test_killed_at_any_step_the_next_one_finishes(shop: Shop) -> None:
-    """Given a recovery that dies between any two of its calls, then the next one finishes it."""
+@pytest.mark.parametrize("stride", [4, pytest.param(1, marks=pytest.mark.soak)])
+def test_killed_at_any_step_the_next_one_finishes(shop: Shop, stride: int) -> None:
+    """Given a recovery that dies between any two of its calls (in the suite: some), then the next one finishes it."""
     shop.publish(OFFER, stock=6, limit=2)
     won = shop.click(OFFER, ["a", "b", "c"])
     settle_all(shop)
     cancel(shop, "b", won["b"])
-    # Redis is the same under both databases, and PostgreSQL takes longer.
-    steps, stride = 0, 1 if shop.engine.dialect.name == "sqlite" else 4
+    steps = 0
     while True:
         shop.redis.flushall()
         killer = Killer(steps)
