@@ -20,6 +20,7 @@ from admin.coupons import shopping as coupon_shopping
 from admin.events import routes as events
 from admin.gate import routes as gate
 from admin.groups import routes as groups
+from admin.live import routes as live
 from admin.members import routes as members
 from admin.memberships import routes as memberships
 from admin.notices import routes as notices
@@ -35,6 +36,7 @@ from admin.reports import routes as reports
 from admin.routing import Call, Endpoint
 from admin.sessions import routes as sessions
 from admin.sheets import routes as sheets
+from admin.storefront import cart_routes
 from admin.storefront import routes as storefront
 
 
@@ -68,6 +70,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *sheets.ENDPOINTS,
     *campaigns.ENDPOINTS,
     *reports.ENDPOINTS,
+    *live.ENDPOINTS,
     *gate.ENDPOINTS,
     *coupons.ENDPOINTS,
     *coupon_shopping.ENDPOINTS,
@@ -80,6 +83,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *reminders.ENDPOINTS,
     *notices.ENDPOINTS,
     *storefront.ENDPOINTS,
+    *cart_routes.ENDPOINTS,
     *operators.ENDPOINTS,
     *audit.ENDPOINTS,
     *events.ENDPOINTS,
