@@ -1,6 +1,7 @@
 """Given a sale under the faults of a seed, nobody loses what they were told, and nothing is sold twice.
 
-`make soak` runs as many seeds as it is told, and every plan that once failed. In the suite each process is killed once.
+In the suite each process is killed once. `make soak` runs as many seeds as it is told, and every plan that has
+failed before.
 """
 
 from __future__ import annotations

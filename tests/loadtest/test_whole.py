@@ -27,7 +27,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.mark.parametrize(
     ("scenario", "outcomes"),
     [
-        # The benchmark's own test below goes through all of them, and looks at less.
+        # The last one has the outcomes of all others.
         pytest.param("win", {"won"}, marks=pytest.mark.soak),
         pytest.param("sold_out", {"sold_out"}, marks=pytest.mark.soak),
         pytest.param("duplicate", {"already_won"}, marks=pytest.mark.soak),

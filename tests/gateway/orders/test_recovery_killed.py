@@ -74,7 +74,7 @@ class KilledError(BaseException):
 
 @pytest.mark.parametrize("stride", [4, pytest.param(1, marks=pytest.mark.soak)])
 def test_killed_at_any_step_the_next_one_finishes(shop: Shop, stride: int) -> None:
-    """Given a recovery that dies between any two of its calls (in the suite: some), then the next one finishes it."""
+    """Given a recovery that dies between two of its calls (in soak: any two), then the next one finishes it."""
     shop.publish(OFFER, stock=6, limit=2)
     won = shop.click(OFFER, ["a", "b", "c"])
     settle_all(shop)
