@@ -16,5 +16,7 @@ notices = Table(
     # What caused it, such as "reminder:12": nothing causes two notices.
     Column("cause", String(120), nullable=False, unique=True),
     Column("created_at_ms", BigInteger, nullable=False),
+    # When the shopper said that they have read it.
+    Column("read_at_ms", BigInteger),
     Index("ix_notices_shopper", "shopper", "id"),
 )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from admin.promotions.add_ons import Added
 from admin.promotions.campaign import Campaign
 from admin.promotions.cart import QUANTITY_MAX, Cart
-from admin.promotions.choosing import EXHAUSTED, Judge
+from admin.promotions.choosing import EXHAUSTED, Judge, Refusal
 from admin.promotions.effects import Effect, Group, Line
 from admin.promotions.joined import Joined
 from admin.promotions.model import Channel
@@ -55,8 +55,11 @@ class Alone:
 
     def one(self, campaign: Campaign, product: Product) -> Joined | None:
         """The same for one unit; None when the campaign leaves it out."""
-        left_out = self.judge.left_out(campaign, _Units(product.sku, 1, product.price), chosen=True)
-        return self.joined(campaign, product) if left_out is None else None
+        return self.joined(campaign, product) if self.left_out(campaign, product) is None else None
+
+    def left_out(self, campaign: Campaign, product: Product) -> Refusal | None:
+        """Why a campaign that lists a product leaves one unit of it out."""
+        return self.judge.left_out(campaign, _Units(product.sku, 1, product.price), chosen=True)
 
     def price_in(self, campaign: Campaign, product: Product) -> int | None:
         """What one unit costs in a campaign that holds the product; None when that leaves it out."""

@@ -25,7 +25,10 @@ class ReminderInput(Input):
 
 
 class Reminder(BaseModel):
-    """A reminder. One is dropped when its offer was removed or terminated, or had ended before it was due."""
+    """A reminder. One is dropped when its offer was removed or terminated, or had ended before it was due.
+
+    `sku`, `name` and `starts_at` are those of the offer; null when it is there no more.
+    """
 
     id: int
     offer: str
@@ -34,6 +37,9 @@ class Reminder(BaseModel):
     state: State
     reason: Reason | None
     created_at: str
+    sku: str | None
+    name: str | None
+    starts_at: str | None
 
 
 class ReminderPage(BaseModel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Row, delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -14,7 +15,7 @@ from admin.paging import Page, newest_of
 from admin.reminders.models import Reminder, ReminderInput, ReminderPage
 from admin.reminders.tables import reminders
 from admin.resources import Resources
-from gateway.orders.database import now_ms, writing
+from gateway.orders.database import now_ms, reading, writing
 from gateway.orders.tables import offers
 
 ID_MAX = 2**63 - 1
@@ -64,7 +65,7 @@ def _ask(resources: Resources, shopper: str, wanted: ReminderInput) -> Reminder:
                 )
             )
         row = connection.execute(select(reminders).where(this)).one()
-    return _view(resources, row)
+    return _view(resources, row, offer)
 
 
 def _offer_to_come(connection: Connection, offer: str, now: int) -> Row[Any]:
@@ -102,7 +103,10 @@ def page(resources: Resources, shopper: str, wanted: Page) -> ReminderPage:
         Invalid: the cursor is not one of this list.
     """
     shown, following = newest_of(resources.engine, reminders, shopper, wanted)
-    return ReminderPage(items=[_view(resources, row) for row in shown], next=following)
+    with reading(resources.engine) as connection:
+        rows = connection.execute(select(offers).where(offers.c.id.in_([row.offer for row in shown]))).all()
+    there = {row.id: row for row in rows}
+    return ReminderPage(items=[_view(resources, row, there.get(row.offer)) for row in shown], next=following)
 
 
 def withdraw(resources: Resources, shopper: str, reminder: str) -> int:
@@ -121,7 +125,8 @@ def withdraw(resources: Resources, shopper: str, reminder: str) -> int:
     return number
 
 
-def _view(resources: Resources, row: Row[Any]) -> Reminder:
+def _view(resources: Resources, row: Row[Any], offer: Row[Any] | None) -> Reminder:
+    card = {} if offer is None else orjson.loads(offer.card)
     return Reminder(
         id=row.id,
         offer=row.offer,
@@ -130,4 +135,7 @@ def _view(resources: Resources, row: Row[Any]) -> Reminder:
         state=row.state,
         reason=row.reason,
         created_at=resources.iso(row.created_at_ms),
+        sku=card.get("sku"),
+        name=card.get("name"),
+        starts_at=None if offer is None else resources.iso(offer.starts_at_ms),
     )

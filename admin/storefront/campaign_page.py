@@ -32,14 +32,14 @@ def read(visit: Visit, code: str, wanted: CampaignGoodsFilter) -> ShopCampaign:
         NotFound: there is none, or it is a draft, archived, not for this channel or not readable.
         Invalid: the cursor is not one of this list.
     """
-    campaign = _published(visit, code)
+    campaign = published(visit, code)
     promotion = campaign.type
     assert promotion is not None
     reach = Reach(visit.book.index, [campaign])
     test = [lambda listing: reach.holds(listing.product)]
     shown, following = select_page(visit, None, wanted.cursor, wanted.limit, test)
     free = visit.free([each.product.sku for each in shown])
-    state, why = state_of(campaign, visit.now_ms), _why_closed(visit, campaign)
+    state, why = state_of(campaign, visit.now_ms), why_closed(visit, campaign)
     names = visit.book.listings
     reader = Reader(
         visit.language,
@@ -83,7 +83,12 @@ def state_of(campaign: Campaign, now_ms: int) -> State:
     return "not_started" if now_ms < campaign.starts_at_ms else "running"
 
 
-def _published(visit: Visit, code: str) -> Campaign:
+def published(visit: Visit, code: str) -> Campaign:
+    """A campaign that shoppers may look at.
+
+    Raises:
+        NotFound: there is none, or it is a draft, archived, not for this channel or not readable.
+    """
     campaign = visit.book.index.get(code)
     with reading(visit.resources.engine) as connection:
         archived = connection.execute(
@@ -100,7 +105,8 @@ def _published(visit: Visit, code: str) -> Campaign:
     return campaign
 
 
-def _why_closed(visit: Visit, campaign: Campaign) -> str | None:
+def why_closed(visit: Visit, campaign: Campaign) -> str | None:
+    """The code of the reason why this shopper may not take part now; None who may."""
     closed = visit.alone.judge.closed(campaign)
     if closed is None:
         return None

@@ -183,6 +183,42 @@ class ShopCampaign(BaseModel):
     next: str | None
 
 
+class ShopPresale(BaseModel):
+    """What a unit costs in a pre-sale, and when: the deposit now, the balance in its window.
+
+    The deposit counts for `credit`; `total` is deposit and balance together. `mode` is `confirm` where the deposit
+    confirms the order, and `on_unpaid` says what becomes of the deposit of who never pays the balance.
+    """
+
+    campaign: str
+    sku: str
+    name: str
+    image: str | None
+    title: Annotated[str, Field(description="of the campaign")]
+    slogan: str | None
+    label: str | None
+    state: Literal["not_started", "running", "paused", "ended"]
+    open: Annotated[bool, Field(description="whether this shopper may take part now")]
+    reason: str | None
+    starts_at: str
+    ends_at: str
+    base_price: int
+    price: int
+    deposit: int
+    credit: int
+    balance: int
+    total: int
+    mode: Literal["leverage", "confirm"]
+    balance_starts_at: str
+    balance_ends_at: str
+    ships_at: str | None
+    on_unpaid: Literal["forfeit", "refund"]
+    coupons_allowed: bool
+    in_stock: bool
+    currency: str
+    server_time: str
+
+
 class SessionOffer(BaseModel):
     """One product in a session, sold by the gateway under the id `offer`."""
 

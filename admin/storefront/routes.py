@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from admin.routing import Call, Endpoint
-from admin.storefront import campaign_page, lists, product_page, session_days
+from admin.storefront import campaign_page, lists, presale_page, product_page, session_days
 from admin.storefront.models import (
     CampaignGoodsFilter,
     SessionDays,
     ShopCampaign,
     ShopFilter,
     ShopPlace,
+    ShopPresale,
     ShopProductData,
     ShopProductPage,
 )
@@ -29,6 +30,11 @@ def _read(call: Call) -> ShopProductData:
 def _campaign(call: Call) -> ShopCampaign:
     wanted = call.query(CampaignGoodsFilter)
     return campaign_page.read(enter(call, wanted.channel, wanted.store), call.path["code"], wanted)
+
+
+def _presale(call: Call) -> ShopPresale:
+    place = call.query(ShopPlace)
+    return presale_page.read(enter(call, place.channel, place.store), call.path["campaign"], call.path["sku"])
 
 
 def _sessions(call: Call) -> SessionDays:
@@ -73,6 +79,17 @@ ENDPOINTS = (
     ),
     _campaign_at("/api/campaigns/{code}", "read_shop_campaign"),
     _campaign_at("/c/{code}", "open_campaign"),
+    Endpoint(
+        "GET",
+        "/api/presales/{campaign}/{sku}",
+        "read_presale",
+        "What a product costs in a pre-sale, and when",
+        _presale,
+        ShopPresale,
+        query=ShopPlace,
+        problems=(404,),
+        caller="guest",
+    ),
     Endpoint(
         "GET",
         "/api/sessions",

@@ -66,6 +66,21 @@ def test_how_a_coupon_stands(about: Any, uses: Uses, also: Any, wanted: Any) -> 
     assert (found.state, found.reason, found.uses_left) == wanted
 
 
+@pytest.mark.parametrize(
+    ("total", "uses", "left"),
+    [
+        (None, Uses(claims=9), None),
+        (5, Uses(claims=3, in_all=1), 2),
+        (5, Uses(in_all=4), 1),
+        (5, Uses(claims=7), 0),
+    ],
+)
+def test_it_is_told_how_many_more_may_claim_a_coupon(total: int | None, uses: Uses, left: int | None) -> None:
+    about = {} if total is None else {"total": total}
+    found = standing(terms(**about), uses, Shopper(sub="amy"), TODAY, 1500, ended=False, held=False, by_code=False)
+    assert found.claims_left == left
+
+
 class Desk:
     """Coupons, and shoppers who want them."""
 

@@ -213,6 +213,7 @@ def test_the_examples_work(api: Api, shop: Shop) -> None:
         ("replace_cart", "PUT", "/api/cart", 200),
         ("add_cart_line", "POST", "/api/cart/lines", 200),
         ("merge_cart", "POST", "/api/cart/merge", 200),
+        ("read_notices", "POST", "/api/notices/read", 200),
         ("create_webhook", "POST", "/webhooks", 201),
         ("create_operator", "POST", "/operators", 201),
         ("change_operator", "PATCH", "/operators/amy", 200),

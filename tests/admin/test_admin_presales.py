@@ -60,6 +60,33 @@ def test_a_deposit_is_priced_as_quoted_and_keeps_its_terms(shop: Shop, api: Api)
         assert (money(shop, number), goods(shop, sku)) == ((total, 0), (10 - quantity, 0))
 
 
+def test_the_terms_are_told_before_the_deposit_and_after_the_end(shop: Shop, api: Api) -> None:
+    sku = shop.product(price=30_000)
+    code = presale(shop, sku, rule={**TERMS, "price": 28_000, "on_unpaid": "refund"})
+    told = api.get(f"/api/presales/{code}/{sku}", key=None)
+    parts = {name: told[name] for name in ("base_price", "price", "deposit", "credit", "balance", "total")}
+    assert parts == {
+        "base_price": 30_000,
+        "price": 28_000,
+        "deposit": 1000,
+        "credit": 2500,
+        "balance": 25_500,
+        "total": 26_500,
+    }
+    assert (told["state"], told["open"], told["mode"], told["on_unpaid"]) == ("running", True, "leverage", "refund")
+    deposit = Buyer(api).deposit(code, sku)["presale"]
+    assert {name: told[name] for name in deposit.keys() & told.keys()} == {
+        name: deposit[name] for name in deposit.keys() & told.keys()
+    }
+    campaigns.terminate(shop.resources, code, {}, actor=ACTOR)
+    over = api.get(f"/api/presales/{code}/{sku}", key=None)
+    assert (over["state"], over["open"], over["reason"].split(":")[0]) == ("ended", False, "ended")
+    gold = presale(shop, sku, audience={"kind": "members", "levels": [7]})
+    assert api.get(f"/api/presales/{gold}/{sku}", key=None)["open"] is False
+    for campaign, product in (("none", sku), (gold, "none"), (presale(shop, sku, draft=True), sku)):
+        api.get(f"/api/presales/{campaign}/{product}", 404, key=None)
+
+
 def test_a_deposit_is_for_what_is_a_pre_sale_and_open_to_the_shopper(shop: Shop, api: Api) -> None:
     ann, sku, now = Buyer(api), shop.product(stock=5), shop.now_ms()
     code = presale(shop, sku)

@@ -36,6 +36,8 @@ def test_a_shopper_asks_looks_hears_and_withdraws(resources: Resources, api: Api
     amy, bob = as_shopper("amy"), as_shopper("bob")
     asked = api.post("/api/reminders", {"offer": offer}, 201, **amy)
     assert (asked["before_s"], asked["state"], asked["reason"]) == (300, "waiting", None)
+    assert offer.endswith(asked["sku"])
+    assert asked["starts_at"] > asked["due_at"]
     due = api.post("/api/reminders", {"offer": offer, "before_s": HOUR_S + 60}, 201, **bob)
     assert api.get("/api/reminders", **amy) == {"items": [asked], "next": None}
     # Nobody sees or touches another's.

@@ -85,6 +85,7 @@ def test_what_guests_may_ask_is_known(deployment: Deployment) -> None:
         ("GET", "/api/products"),
         ("GET", "/api/products/x1"),
         ("GET", "/api/campaigns/x1"),
+        ("GET", "/api/presales/x1/x1"),
         ("GET", "/api/sessions"),
         ("GET", "/c/x1"),
         ("GET", "/api/coupons"),
