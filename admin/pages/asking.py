@@ -13,7 +13,7 @@ from starlette.requests import Request
 from admin.endpoints import ENDPOINTS
 from admin.errors import Unauthenticated
 from admin.inputs import check
-from admin.operators.roles import may
+from admin.operators.roles import Role, may
 from admin.operators.signing_in import Operator
 from admin.pages import locales
 from admin.routing import Call, Endpoint, run
@@ -30,10 +30,15 @@ def operator_of(request: Request) -> Operator | None:
     return getattr(request.state, "operator", None)
 
 
+def needed(name: str) -> Role:
+    """The role that an operation needs."""
+    return _by_name()[name].needs
+
+
 def allowed(request: Request, name: str) -> bool:
     """Whether the operator who looks at a page may do what an operation does."""
     operator = operator_of(request)
-    return operator is not None and may(operator.role, _by_name()[name].needs)
+    return operator is not None and may(operator.role, needed(name))
 
 
 async def ask(
