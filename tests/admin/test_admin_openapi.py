@@ -208,6 +208,7 @@ def test_the_examples_work(api: Api, shop: Shop) -> None:
         ("publish_campaign", "POST", "/campaigns/noon1122/publish", 200),
         ("terminate_campaign", "POST", "/campaigns/noon1121/terminate", 200),
         ("quote", "POST", "/api/quote", 200),
+        ("list_quote_options", "POST", "/api/quote/options", 200),
         ("quote_as", "POST", "/quote", 200),
         ("checkout", "POST", "/api/orders", 201),
         ("replace_cart", "PUT", "/api/cart", 200),
