@@ -12,7 +12,8 @@ from admin.pages.addresses import local
 from admin.pages.locales import gettext as _
 from admin.pages.wording import told
 from admin.security import SHOPPER_COOKIE
-from admin.storefront.pages.visit import Visit, page
+from admin.storefront.pages import basket
+from admin.storefront.pages.visit import CART_COUNT_COOKIE, Visit, page
 from gateway import demo
 
 DEMO_NAMES = ("Amy", "Ben", "Chloe", "David", "Emma")
@@ -41,17 +42,19 @@ async def sign_in(visit: Visit) -> Response:
             return _form(visit, following, problem)
     reply = visit.go(following)
     try:
-        visit.sign_in(token, reply)
+        visit.shopper = visit.request.state.shopper = visit.sign_in(token, reply)
     except Unauthenticated as error:
         visit.status = 401
         return _form(visit, following, told(error))
-    return reply
+    await basket.merge(visit)
+    return basket.keep(visit, reply)
 
 
 async def sign_out(visit: Visit) -> Response:
     """`POST /sign-out`."""
     reply = visit.go("/", _("You have signed out."))
     reply.delete_cookie(SHOPPER_COOKIE)
+    reply.delete_cookie(CART_COUNT_COOKIE)
     return reply
 
 

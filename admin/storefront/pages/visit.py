@@ -31,6 +31,8 @@ from gateway.tokens import Shopper
 
 GUEST_COOKIE = "seckill_guest"
 """A random name for a browser in which nobody has signed in; what proves its forms."""
+CART_COUNT_COOKIE = "seckill_cart_count"
+"""Units in the cart as this browser saw it last, so that no page has to ask for the cart to show them."""
 NOTE_COOKIE = "seckill_note"
 NOTE_MAX_AGE_S = 60
 FIELDS_MAX = 500
@@ -59,6 +61,14 @@ class Visit:
     def path(self) -> Mapping[str, str]:
         """The parameters of the path."""
         return self.request.path_params
+
+    @property
+    def cart_count(self) -> int:
+        """Units in the cart, as far as this browser knows."""
+        cookie = self.request.cookies.get(CART_COUNT_COOKIE, "")
+        seen = int(cookie) if len(cookie) < 6 and cookie.isascii() and cookie.isdigit() else 0
+        count: int = getattr(self.request.state, "cart_count", seen)
+        return count
 
     def value(self, name: str, default: str = "") -> str:
         """A field of the form, without the spaces around it."""
