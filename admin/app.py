@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from admin import problems
+from admin import problems, streaming
 from admin.backoffice import site
 from admin.campaigns.publisher import Publisher
 from admin.checkout.desk import CheckoutDesk
@@ -21,6 +21,7 @@ from admin.events.delivering import Delivering
 from admin.fence import Fence
 from admin.groups.closing import Closing
 from admin.groups.progress import Watching
+from admin.live.watching import LiveWatching
 from admin.orders.expiring import Expiring
 from admin.pages import languages
 from admin.pages.middleware import Pages
@@ -73,6 +74,7 @@ def create_app(settings: Settings) -> Starlette:
             Balances(resources),
             Closing(resources),
             Watching(resources),
+            LiveWatching(resources),
             Reminding(resources),
             Delivering(resources),
             Forgetting(resources),
@@ -81,6 +83,7 @@ def create_app(settings: Settings) -> Starlette:
         )
         for each in rounds:
             each.start()
+        streaming.listen(rounds)
         try:
             yield {
                 "resources": resources,

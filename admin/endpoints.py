@@ -38,6 +38,7 @@ from admin.sessions import routes as sessions
 from admin.sheets import routes as sheets
 from admin.storefront import cart_routes
 from admin.storefront import routes as storefront
+from admin.storefront import window_routes as shop_windows
 
 
 class OpenApi(BaseModel):
@@ -83,6 +84,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *reminders.ENDPOINTS,
     *notices.ENDPOINTS,
     *storefront.ENDPOINTS,
+    *shop_windows.ENDPOINTS,
     *cart_routes.ENDPOINTS,
     *operators.ENDPOINTS,
     *audit.ENDPOINTS,

@@ -14,9 +14,10 @@ from admin.checkout.keys import Key
 from admin.errors import Conflict, Unavailable
 from admin.groups import joining, leaving, opening, views
 from admin.groups.models import GroupFilter, GroupInFull, GroupPage, GroupWithOrder, NewGroup, Seat
-from admin.groups.progress import Stream, Watching
+from admin.groups.progress import Watching
 from admin.inputs import Nothing
 from admin.routing import Body, Call, Endpoint
+from admin.streaming import Stream
 from gateway.orders.database import reading
 from gateway.streams import MEDIA_TYPE
 from gateway.tokens import Shopper

@@ -15,7 +15,7 @@ from buying import money
 from grouping import BASE, PRICE, Guest, group_buy, run_down, statuses
 from sidecar import Api, Shop
 
-from admin.groups import progress
+from admin import streaming
 from admin.groups.progress import Watching
 from admin.resources import Resources
 from tests.conftest import wait_until
@@ -231,9 +231,9 @@ def test_a_stream_tells_how_a_group_fills_and_ends_with_it(
 def test_streams_are_few_keep_saying_something_and_end_with_the_process(
     one_api: Api, shared_shop: Shop, portal: BlockingPortal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching_of(one_api), "_closing", False)
-    monkeypatch.setattr(progress, "STREAMS_MAX", 1)
-    monkeypatch.setattr(progress, "KEEP_ALIVE_S", 0.05)
+    monkeypatch.setattr(watching_of(one_api), "closing", False)
+    monkeypatch.setattr(Watching, "streams_max", 1)
+    monkeypatch.setattr(streaming, "KEEP_ALIVE_S", 0.05)
     group = Guest(one_api, shared_shop.unique("ann")).open(group_buy(shared_shop))["id"]
     with Listener(one_api, portal, group) as stream:
         wait_until(lambda: b": still here\n\n" in stream.body)

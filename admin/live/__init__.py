@@ -1,0 +1,1 @@
+"""How seckills sell at this moment, for operators who watch."""
