@@ -147,7 +147,9 @@ class Settings:
     rate_per_shopper: Rate = _setting(Rate.parse, Rate(5, 1000), "clicks per shopper and offer, all workers")
     rate_per_ip: Rate = _setting(Rate.parse, Rate(100, 1000), "clicks per client address, per worker")
     rate_total: Rate = _setting(Rate.parse, Rate(0, 1000), "clicks per worker, all shoppers")
-    trusted_proxies: tuple[IPNetwork, ...] = _setting(_networks, (), "networks whose X-Forwarded-For is believed")
+    trusted_proxies: tuple[IPNetwork, ...] = _setting(
+        _networks, (), "networks whose X-Forwarded-For and -Proto are believed"
+    )
     payment_provider: Literal["none", "sandbox"] = _setting(_payment, "none", "who takes the money")
     gift_goods: Literal["any", "gift_only"] = _setting(
         _gift_goods, "any", "what may be given as a gift: any product, or only goods that are not for sale"

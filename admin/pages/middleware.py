@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from admin import problems
 from admin.errors import TooLarge
 from admin.pages import locales, nonces
+from gateway.addresses import ClientAddress
 from gateway.settings import Settings
 
 BACK_OFFICE = "/admin"
@@ -30,6 +31,7 @@ class Pages:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
+        self._proxies = ClientAddress(settings.trusted_proxies)
         self._body_max_bytes = settings.admin_body_max_bytes
         parts = urlsplit(settings.gateway_url)
         gateway = f" {parts.scheme}://{parts.netloc}" if parts.netloc else ""
@@ -48,6 +50,9 @@ class Pages:
             await self._app(scope, receive, _with_headers(send, _API.encode(), path))
             return
         connection = HTTPConnection(scope)
+        if connection.headers.get("x-forwarded-proto") == "https" and self._from_proxy(scope):
+            # Links and cookies are made for the way the browser came, not for the last hop.
+            scope["scheme"] = "https"
         locales.use(connection.cookies.get(locales.COOKIE), connection.headers.get("accept-language", ""))
         nonce = nonces.fresh()
         policy = self._storefront
@@ -63,6 +68,10 @@ class Pages:
             await problems.respond(self._too_large())(scope, receive, sender)
             return
         await self._app(scope, self._limited(receive), sender)
+
+    def _from_proxy(self, scope: Scope) -> bool:
+        client = scope.get("client")
+        return client is not None and self._proxies.trusts(client[0])
 
     def _limited(self, receive: Receive) -> Receive:
         read = 0

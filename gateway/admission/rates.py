@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 import time
 
+from gateway.addresses import ADDRESSES_MAX, ClientAddress
 from gateway.settings import IPNetwork, Rate
-
-ADDRESSES_MAX = 100_000
-"""Addresses counted in one window; beyond it, all further ones share one count."""
 
 _OVERFLOW = "overflow"
 
@@ -43,49 +40,6 @@ class WindowLimit:
         if count <= self._limit:
             return 0
         return max(1, int((self._ends_s - now_s) * 1000))
-
-
-class ClientAddress:
-    """Who is calling: the peer, or behind trusted proxies the rightmost hop that is not one of them."""
-
-    __slots__ = ("_cache", "_trusted")
-
-    def __init__(self, trusted: tuple[IPNetwork, ...]) -> None:
-        self._trusted = trusted
-        self._cache: dict[str, tuple[str, bool]] = {}
-
-    def key(self, peer: str, forwarded_for: str | None) -> str:
-        """The key to count by: an IPv4 address or an IPv6 /64 network."""
-        known = self._cache.get(peer) or self._look_at(peer)
-        if forwarded_for is None or not known[1]:
-            return known[0]
-        key = known[0]
-        for hop in reversed(forwarded_for.split(",")):
-            key, trusted = self._look_at(hop.strip())
-            if not trusted:
-                break
-        return key
-
-    def _look_at(self, text: str) -> tuple[str, bool]:
-        known = self._cache.get(text)
-        if known is None:
-            if len(self._cache) >= ADDRESSES_MAX:
-                self._cache.clear()
-            known = self._cache[text] = self._parse(text)
-        return known
-
-    def _parse(self, text: str) -> tuple[str, bool]:
-        try:
-            address = ipaddress.ip_address(text)
-        except ValueError:
-            # A unix socket, or a forged hop: one common count for all of them.
-            return "unknown", False
-        if isinstance(address, ipaddress.IPv6Address):
-            if address.ipv4_mapped is None:
-                trusted = any(address in network for network in self._trusted)
-                return str(ipaddress.ip_network((address, 64), strict=False)), trusted
-            address = address.ipv4_mapped
-        return str(address), any(address in network for network in self._trusted)
 
 
 class LocalLimits:

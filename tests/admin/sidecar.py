@@ -195,7 +195,8 @@ class Api:
     def publisher(self) -> Any:
         return self._state["publisher"]
 
-    async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
+    async def serve(self, scope: Any, receive: Any, send: Any) -> None:
+        """The application as a server calls it."""
         scope["state"] = dict(self._state)
         await self._app(scope, receive, send)
 
@@ -207,7 +208,7 @@ class Api:
             headers.setdefault("Authorization", f"Bearer {key}")
 
         async def request() -> httpx.Response:
-            transport = httpx.ASGITransport(app=self._serve)
+            transport = httpx.ASGITransport(app=self.serve)
             async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
                 return await client.request(method, url, headers=headers, **about)
 

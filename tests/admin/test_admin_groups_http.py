@@ -193,7 +193,7 @@ class Listener:
                 self.started = message
             self.body += message.get("body", b"")
 
-        await self._api._serve({**scope, "headers": []}, receive, send)
+        await self._api.serve({**scope, "headers": []}, receive, send)
 
 
 def watching_of(api: Api) -> Watching:

@@ -9,9 +9,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from gateway import addresses
+from gateway.addresses import ClientAddress
 from gateway.admission import rates as rates_module
 from gateway.admission.audience import judge_of
-from gateway.admission.rates import ClientAddress, LocalLimits, WindowLimit
+from gateway.admission.rates import LocalLimits, WindowLimit
 from gateway.errors import ReceiptError
 from gateway.receipts import ReceiptSigner
 from gateway.settings import Rate
@@ -71,7 +73,8 @@ def test_a_window_counts_by_key_and_begins_anew() -> None:
 
 
 def test_addresses_are_counted_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rates_module, "ADDRESSES_MAX", 10)
+    for module in (rates_module, addresses):
+        monkeypatch.setattr(module, "ADDRESSES_MAX", 10)
     limit = WindowLimit(Rate(2, 1000))
     waits = [limit.wait_ms(f"a{number}", 100.0) for number in range(20)]
     assert len(limit._counts) <= 11
