@@ -236,6 +236,15 @@ def read(client: Redis, offer: str) -> Offer | None:
     return Offer.from_hash(fields) if fields else None
 
 
+def read_all(client: Redis, ids: Sequence[str]) -> dict[str, Offer]:
+    """Those of some offers that Redis has, in one go."""
+    pipeline = client.pipeline(transaction=False)
+    for offer in ids:
+        pipeline.hgetall(keys.offer(offer))
+    rows: Any = pipeline.execute() if ids else []
+    return {offer: Offer.from_hash(fields) for offer, fields in zip(ids, rows, strict=True) if fields}
+
+
 def clicks_by_outcome(client: Redis, offer: str) -> dict[str, int]:
     """Clicks by outcome since the offer was created; a gateway reports once a second."""
     counts: Any = client.hgetall(keys.clicks(offer))

@@ -11,7 +11,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, TypeVar
 
+from admin.promotions.model import LANGUAGES
 from admin.quotes.book import Listing
+from admin.storefront.figures import Figures
 from admin.storefront.lineup import Lineups
 from admin.storefront.prices import Pricelists
 from admin.storefront.rations import Rations
@@ -75,6 +77,8 @@ class Shelf:
         self.orders = Memory(8)
         self.prices = Pricelists()
         self.categories = Memory(1)
+        self.counts = Memory(len(LANGUAGES))
+        self.figures = Figures()
         self.rations = Rations()
         self.lineups = Lineups()
         self.product_texts: dict[str, tuple[object, str]] = {}

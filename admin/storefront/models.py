@@ -14,7 +14,12 @@ from admin.promotions.model import Channel, StoreId
 Sort = Literal["name", "price", "-price", "promo_price", "-promo_price", "newest"]
 
 
-def _type(name: str) -> str:
+def known_type(name: str) -> str:
+    """The name of a promotion type, if there is such a type.
+
+    Raises:
+        PydanticCustomError: there is none.
+    """
     known = registry.available().keys()
     if name not in known:
         raise refuse("unknown_type", f"want one of {', '.join(sorted(known))}")
@@ -32,7 +37,7 @@ class ShopFilter(Page):
         QueryText | None,
         Field(description="words of products, their categories and promotions; all of them must be found"),
     ] = None
-    type: Annotated[QueryText | None, AfterValidator(lambda name: name and _type(name))] = None
+    type: Annotated[QueryText | None, AfterValidator(lambda name: name and known_type(name))] = None
     campaign: Annotated[Code | None, Field(description="in this campaign")] = None
     category: Annotated[QueryText | None, Field(description="or a descendant of it")] = None
     sort: Annotated[Sort | None, Field(description="by SKU when absent; - is descending")] = None
