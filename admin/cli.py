@@ -81,6 +81,13 @@ def _parser() -> argparse.ArgumentParser:
     codes.add_argument("--prefix", default="", metavar="TEXT", help="what each begins with")
     codes.add_argument("--out", type=Path, metavar="FILE", help="write them here, as CSV")
 
+    operator = _command(
+        commands, "operator", _operator, "let somebody sign in to the back office; prints a password"
+    )
+    operator.add_argument("--name", required=True, metavar="NAME", help="what they sign in as")
+    operator.add_argument("--role", choices=("viewer", "editor", "owner"), default="viewer", help="(%(default)s)")
+    operator.add_argument("--reset", action="store_true", help="they are there already: another role and password")
+
     reconcile = _command(
         commands, "reconcile", _reconcile, "hold Redis, streams, ledger and books against each other"
     )
@@ -181,6 +188,13 @@ def _coupon_codes(chosen: argparse.Namespace) -> int:
     from admin.coupons import command
 
     print(command.run(Settings.from_env(), chosen.coupon, chosen.count, chosen.prefix, chosen.out))
+    return 0
+
+
+def _operator(chosen: argparse.Namespace) -> int:
+    from admin.operators import command
+
+    print(command.run(Settings.from_env(), chosen.name, chosen.role, reset=chosen.reset))
     return 0
 
 

@@ -24,7 +24,7 @@ from admin.records import Records
 from admin.resources import Resources
 from gateway.orders.database import reading, writing
 
-_OPERATORS = Records("operator", operators, key="name", order=("name",))
+_OPERATORS = Records("operator", operators, key="name", order=("name",), taken="there is an {word} {key} already")
 
 
 def create(resources: Resources, body: object, *, actor: str) -> OperatorView:
