@@ -98,6 +98,12 @@ def test_it_starts_sells_and_stops(up: StartUp) -> None:
     assert str(one.folder / "secrets.env") in err
     assert not one.processes()
 
+    # The first operator's password was told, and only its owner may read where it is kept.
+    file = one.folder / "operator.txt"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    name, password = file.read_text().split()
+    assert f"/admin: sign in as {name}, password {password}" in err
+
 
 def test_a_sale_goes_on_after_everything_was_killed(up: StartUp) -> None:
     # Given a sale with a winner, and every process killed without warning,
