@@ -96,12 +96,14 @@ def percent(basis_points: int) -> str:
 
 
 def when(instant: str, zone: ZoneInfo, form: str = "medium") -> str:
-    """An ISO instant in the shop's time zone: `short`, `medium`, `date` or `time`."""
+    """An ISO instant in the shop's time zone: `short`, `medium`, `date`, `time`, or `clock` with seconds."""
     moment = datetime.fromisoformat(instant).astimezone(zone)
     match form:
         case "date":
             return format_date(moment.date(), "medium", locale=current())
         case "time":
             return format_time(moment, "short", tzinfo=zone, locale=current())
+        case "clock":
+            return format_time(moment, "HH:mm:ss", tzinfo=zone, locale=current())
         case _:
             return format_datetime(moment, form, tzinfo=zone, locale=current())
