@@ -72,9 +72,20 @@ def add_bundle(resources: Resources, shopper: str, code: str, body: object, if_m
     """Put whole sets of a bundle in, with the bundle chosen for each of its products.
 
     Raises:
+        NotFound, Conflict, Invalid: as `bundle_lines`.
+        Conflict: the cart is full. StaleRevision: it was changed in between.
+    """
+    lines = bundle_lines(resources, code, body)
+    return _edit(resources, shopper, if_match, lambda cart: reduce(contents.add, lines, cart))
+
+
+def bundle_lines(resources: Resources, code: str, body: object) -> list[dict[str, Any]]:
+    """The lines of whole sets of a bundle.
+
+    Raises:
         NotFound: there is no such campaign.
-        Conflict: it is no bundle, or is not running; or the cart is full.
-        Invalid, StaleRevision: as `replace`.
+        Conflict: it is no bundle, or is not running.
+        Invalid: with every problem.
     """
     sets = check(BundleInput, body).sets
     campaign = resources.books.fresh().index.get(code)
@@ -86,11 +97,10 @@ def add_bundle(resources: Resources, shopper: str, code: str, body: object, if_m
         now = now_ms(connection)
     if not campaign.running(now):
         raise Conflict("the campaign is not running", code="not_running")
-    lines = [
+    return [
         {"sku": each.sku, "quantity": each.quantity * sets, "campaign": code, "selected": True}
         for each in campaign.rule.components
     ]
-    return _edit(resources, shopper, if_match, lambda cart: reduce(contents.add, lines, cart))
 
 
 def merge(resources: Resources, shopper: str, body: object) -> Kept:

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from itsdangerous import BadSignature, URLSafeSerializer
 from starlette.responses import Response
 
 from admin.carts import contents
 from admin.carts.contents import Body
 from admin.errors import AdminError, Conflict, StaleRevision
+from admin.storefront.pages.replies import answered
 from admin.storefront.pages.visit import CART_COUNT_COOKIE, Visit
 from gateway.crypto import derive_key
 
@@ -48,7 +48,7 @@ async def read(visit: Visit) -> Basket:
 
 async def price(visit: Visit, body: Body) -> dict[str, Any]:
     """What a cart costs, with every choice explained and a cheaper one named."""
-    return _json(await visit.ask("quote", body={**body, "explain": True, "suggest": True}))
+    return answered(await visit.ask("quote", body={**body, "explain": True, "suggest": True}))
 
 
 async def change(visit: Visit, edit: Edit) -> None:
@@ -65,7 +65,7 @@ async def change(visit: Visit, edit: Edit) -> None:
         _count(visit, body)
         return
     for attempt in range(RETRIES):
-        kept = _json(await visit.ask("read_cart"))
+        kept = answered(await visit.ask("read_cart"))
         body = edit(kept["cart"])
         try:
             await visit.ask("replace_cart", body=body, if_match=kept["revision"])
@@ -78,16 +78,16 @@ async def change(visit: Visit, edit: Edit) -> None:
 
 
 async def merge(visit: Visit) -> None:
-    """Give a shopper what they put in as a guest. Should it fail, the cookie stays, and the next page tries again."""
+    """Give a shopper what they put in as a guest. If that fails, the cookie stays and the cart tries again."""
     held = _guest(visit)
     if visit.shopper is None:
         return
     try:
         if held["cart"]["lines"]:
             body = {"merge_id": held["id"], "cart": held["cart"]}
-            kept = _json(await visit.ask("merge_cart", body=body))
+            kept = answered(await visit.ask("merge_cart", body=body))
         else:
-            kept = _json(await visit.ask("read_cart"))
+            kept = answered(await visit.ask("read_cart"))
     except AdminError:
         return
     _count(visit, kept["cart"])
@@ -114,7 +114,7 @@ async def _kept(visit: Visit) -> Body:
     else:
         if GUEST_CART_COOKIE in visit.request.cookies:
             await merge(visit)
-        body = _json(await visit.ask("read_cart"))["cart"]
+        body = answered(await visit.ask("read_cart"))["cart"]
     _count(visit, body)
     return body
 
@@ -147,8 +147,3 @@ def _signer(visit: Visit) -> URLSafeSerializer:
     known = visit.resources.settings.signing_secrets
     # The newest key is the last one there; carts signed with older ones can still be read.
     return URLSafeSerializer([derive_key(each, "carts of guests") for each in reversed(known)])
-
-
-def _json(reply: Response) -> dict[str, Any]:
-    found: dict[str, Any] = orjson.loads(bytes(reply.body))
-    return found
