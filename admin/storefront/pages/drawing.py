@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from admin.pages import locales
 
 ARTS = 4
 TINTS = 6
@@ -55,3 +58,9 @@ def time_left(until: str, now: str) -> TimeLeft:
     seconds = max(0, int((datetime.fromisoformat(until) - datetime.fromisoformat(now)).total_seconds()))
     minutes, hours = seconds // 60, seconds // 3600
     return TimeLeft(hours // 24, f"{hours % 24:02}", f"{minutes % 60:02}", f"{seconds % 60:02}")
+
+
+def moment(instant: str, now: str, zone: ZoneInfo) -> str:
+    """An instant: the time of day alone when that is today's."""
+    days = {datetime.fromisoformat(each).astimezone(zone).date() for each in (instant, now)}
+    return locales.when(instant, zone, "time" if len(days) == 1 else "short")

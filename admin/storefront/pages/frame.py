@@ -39,6 +39,7 @@ def environment() -> Environment:
         "initial": drawing.initial,
         "safe_image": drawing.safe_image,
         "time_left": drawing.time_left,
+        "moment": drawing.moment,
     }
     made.globals |= {
         "static": lambda name: f"/static/{FOLDER.version}/{name}",
