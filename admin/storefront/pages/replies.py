@@ -15,7 +15,9 @@ KEY_FIELD = "key"
 
 def answered(reply: BaseModel | Response) -> dict[str, Any]:
     """The reply as JSON."""
-    found: dict[str, Any] = orjson.loads(reply.body) if isinstance(reply, Response) else reply.model_dump(mode="json")
+    found: dict[str, Any] = (
+        orjson.loads(reply.body) if isinstance(reply, Response) else reply.model_dump(mode="json")
+    )
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from admin.storefront.pages import cart, flash, groups, home, signing_in
+from admin.storefront.pages import cart, coupons, flash, groups, home, notices, presales, reminders, signing_in
 from admin.storefront.pages.visit import STATIC_ROUTE
 
 ROUTES: list[Route] = [
@@ -12,6 +12,10 @@ ROUTES: list[Route] = [
     *flash.ROUTES,
     *cart.ROUTES,
     *groups.ROUTES,
+    *presales.ROUTES,
+    *coupons.ROUTES,
+    *reminders.ROUTES,
+    *notices.ROUTES,
     *signing_in.ROUTES,
     STATIC_ROUTE,
 ]
