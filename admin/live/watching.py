@@ -208,11 +208,12 @@ def _among_all(sale: Sale, lines: Mapping[str, LiveOffer], rates: Mapping[str, M
     )
 
 
-def _rates(topic: Watched) -> dict[str, dict[str, float]]:
+def _rates(topic: Watched, interval_s: float = LiveWatching.interval_s) -> dict[str, dict[str, float]]:
     """Clicks per second by offer and outcome, over the samples that are kept."""
     oldest, newest = topic.counts[0], topic.counts[-1]
     passed_s = newest.at_s - oldest.at_s
-    if passed_s <= 0:
+    # From two looks that nearly coincide no rate can be told.
+    if passed_s < interval_s / 2:
         return {}
     found: dict[str, dict[str, float]] = {}
     for offer, clicks in newest.clicks.items():
