@@ -8,7 +8,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: install up test check bench bench-quotes bench-checkout load overload soak mutants
+.PHONY: install up test check bench bench-quotes bench-checkout load overload soak mutants screenshots
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -59,6 +59,9 @@ load: install ## a minute of shoppers against a private `up`, then the invariant
 
 overload: install ## twice the clicks that a worker can answer, for a minute
 	$(BIN)/python -m loadtest.overload $(ARGS)
+
+screenshots: install ## the pictures of the README, of a private shop
+	$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 mutants: install ## break the code in one place at a time: do the tests notice?
 	$(BIN)/python -m tests.mutants $(ARGS)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
-import shutil
 import subprocess
 import threading
 import time
@@ -19,6 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from gateway import offers
 from gateway.settings import Settings
+from tests.browser.finding import CHROMIUM_ARGUMENTS, chromium
 from tests.browser.house import come, enter, house
 from tests.conftest import RedisServer, free_port, need, wait_until
 from tests.system.running import SECKILL, ask, environment
@@ -147,12 +146,9 @@ def running_gateway(tmp_path_factory: pytest.TempPathFactory, shop: Shop) -> Ite
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium, for one module: while it runs, Playwright keeps an event loop that no other test could share."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    binary = next(filter(None, map(shutil.which, names)), None) or need("Chromium")
+    binary = chromium() or need("Chromium")
     with sync_playwright() as playwright:
-        # Containers give root no namespaces for the sandbox.
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=binary, args=arguments)
+        browser = playwright.chromium.launch(executable_path=binary, args=CHROMIUM_ARGUMENTS)
         yield browser
         browser.close()
 
