@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic.json_schema import WithJsonSchema
 
 from admin.inputs import (
     ONE_LINE,
@@ -20,6 +21,17 @@ from admin.inputs import (
     refuse,
 )
 from admin.paging import Numbered
+
+
+SKUS_MAX = 200
+"""Products that one list may name."""
+
+
+def _separated(given: object) -> list[str]:
+    skus = given.split(",") if isinstance(given, str) else []
+    if not 0 < len(skus) <= SKUS_MAX:
+        raise refuse("too_many", f"want 1 to {SKUS_MAX} SKUs, separated by commas")
+    return skus
 
 
 def _distinct(tags: list[str]) -> list[str]:
@@ -107,6 +119,11 @@ class ProductFilter(Numbered):
     tag: QueryText | None = None
     on_sale: QueryFlag | None = None
     gift_only: QueryFlag | None = None
+    sku: Annotated[
+        list[Sku] | None,
+        BeforeValidator(_separated),
+        WithJsonSchema({"type": "string", "description": f"only these, at most {SKUS_MAX}, separated by commas"}),
+    ] = None
     q: Annotated[QueryText | None, Field(description="a part of the name or the SKU")] = None
     sort: Annotated[ProductSort | None, Field(description="by SKU when absent; - is descending")] = None
 

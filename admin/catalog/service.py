@@ -68,6 +68,8 @@ def _conditions(connection: Connection, wanted: ProductFilter) -> Iterator[Colum
         yield products.c.on_sale == wanted.on_sale
     if wanted.gift_only is not None:
         yield products.c.gift_only == wanted.gift_only
+    if wanted.sku is not None:
+        yield products.c.sku.in_(wanted.sku)
     if wanted.q is not None:
         yield containing(wanted.q, products.c.sku, products.c.name)
 

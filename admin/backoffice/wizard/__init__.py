@@ -1,0 +1,1 @@
+"""Making and changing a campaign, one question at a time."""
