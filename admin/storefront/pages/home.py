@@ -10,7 +10,7 @@ from admin.storefront.pages import flash
 from admin.storefront.pages.visit import Visit, page
 
 PROMOTIONS = 9
-SHELF = 8
+SHELF = 4
 """Products on each shelf."""
 
 

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from admin.storefront.pages import cart, coupons, flash, groups, home, notices, presales, reminders, signing_in
+from admin.storefront.pages import (
+    cart,
+    coupons,
+    flash,
+    groups,
+    home,
+    listing,
+    notices,
+    presales,
+    reminders,
+    signing_in,
+)
 from admin.storefront.pages.visit import STATIC_ROUTE
 
 ROUTES: list[Route] = [
     *home.ROUTES,
     *flash.ROUTES,
+    *listing.ROUTES,
     *cart.ROUTES,
     *groups.ROUTES,
     *presales.ROUTES,
