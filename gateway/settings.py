@@ -161,7 +161,9 @@ class Settings:
     metrics_bind: Bind = _setting(Bind.parse, Bind("127.0.0.1", 9464), "where /metrics listens; 0 picks a port")
     workers: int = _setting(_positive, 1, "gateway worker processes")
     demo: bool = _setting(_flag, False, "1 hands out demo tokens (set by `seckill up`, loopback only)")
-    orders_url: str = _setting(str, "", "URL of the page where shoppers see and pay their orders")
+    orders_url: str = _setting(
+        str, "", "URL of the page where shoppers see and pay their orders; one order is at /ORDER_NO below it"
+    )
     body_max_bytes: int = _setting(_positive, 1024, "largest body of a click, bytes")
     admin_body_max_bytes: int = _setting(_positive, 4_194_304, "largest body at the sidecar, bytes")
     csv_max_bytes: int = _setting(_positive, 67_108_864, "largest CSV file at the sidecar, bytes")

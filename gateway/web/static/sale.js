@@ -3,7 +3,7 @@
 import { Card } from "./card.js";
 import { h, tell, write } from "./dom.js";
 import { Live } from "./live.js";
-import { clock, jitter, request, sleep } from "./server.js";
+import { clock, jitter, offerPath, request, sleep } from "./server.js";
 import { Shopper } from "./shopper.js";
 import * as text from "./text.js";
 
@@ -114,6 +114,23 @@ async function refresh() {
   }
 }
 
+/** Shows the offer that the page was opened for: `#offer=ID`. One that the list does not hold is asked for. */
+async function bringUp() {
+  const id = new URLSearchParams(location.hash.slice(1)).get("offer");
+  if (!id) return;
+  if (!cards.has(id)) {
+    const { status, data } = await request(offerPath(id)).catch(() => ({}));
+    if (status !== 200) return;
+    addCard(data);
+    place();
+  }
+  const { element, title } = cards.get(id);
+  title.tabIndex = -1;
+  title.focus({ preventScroll: true });
+  element.classList.add("wanted");
+  element.scrollIntoView({ block: "center" });
+}
+
 /** Ticks on the second of the server's clock, so that every countdown of the page turns at once. */
 function tick() {
   const inSight = [];
@@ -175,6 +192,8 @@ async function start() {
   await shopper.begin(config);
   await refresh();
   tick();
+  await bringUp();
+  addEventListener("hashchange", bringUp);
   for (;;) {
     await sleep(jitter(REFRESH_MS));
     if (!document.hidden) await refresh();

@@ -1,7 +1,8 @@
 // Who is shopping: a token from the shop's page or, in the demo, from a picked name. Kept in memory only.
 //
 // A shop hands it over in one of two ways:
-//   <sale page>#token=JWT                                       read once and removed from the address bar
+//   <sale page>#token=JWT                                       read once and removed from the address bar;
+//                                                               with #offer=ID&token=JWT the page begins there
 //   frame.postMessage({type: "seckill.token", token: JWT}, …)   from one of the gateway's allowed origins
 // The page tells its opener or parent {type: "seckill.ready"} when it listens, and {type: "seckill.token_wanted"}
 // when a token has run out.
@@ -59,9 +60,12 @@ export class Shopper {
   }
 
   #readFragment() {
-    const token = new URLSearchParams(location.hash.slice(1)).get("token");
+    const given = new URLSearchParams(location.hash.slice(1));
+    const token = given.get("token");
     if (token === null) return false;
-    history.replaceState(null, "", location.pathname + location.search);
+    given.delete("token");
+    const rest = given.toString();
+    history.replaceState(null, "", location.pathname + location.search + (rest && `#${rest}`));
     return this.#take(token);
   }
 

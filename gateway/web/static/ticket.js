@@ -4,13 +4,16 @@ import { h, safeUrl, write } from "./dom.js";
 import { duration } from "./timer.js";
 import { moment, money, number, t } from "./text.js";
 
+/** The page of an order: below the one where a shopper's orders are. */
+const orderUrl = (ordersUrl, orderNo) => safeUrl(ordersUrl && `${ordersUrl.replace(/\/$/, "")}/${encodeURIComponent(orderNo)}`);
+
 /** Shows one ticket; `tick(now_ms)` of the result keeps its time to pay going. */
 export function ticketView(ticket, ordersUrl, now_ms) {
   const pay_by = Date.parse(ticket.pay_by);
   const clockFace = h("b", { className: "digits" });
   const payBy = h("span");
   const copied = h("p", { className: "copied", role: "status", hidden: true });
-  const link = safeUrl(ordersUrl);
+  const link = orderUrl(ordersUrl, ticket.order_no);
   const units = ticket.units.map((unit) => number(unit));
   const element = h("section", { className: "ticket" },
     h("div", { className: "torn" },
