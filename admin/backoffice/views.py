@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from starlette_admin.views import BaseView
 
-VIEWS: tuple[type[BaseView] | BaseView, ...] = ()
+from admin.backoffice.wizard.view import Wizard
+
+VIEWS: tuple[type[BaseView] | BaseView, ...] = (Wizard,)
