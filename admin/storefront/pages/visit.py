@@ -50,6 +50,8 @@ class Visit:
     cookie: str
     form: list[tuple[str, str]]
     status: int = 200
+    unread: int = 0
+    """Notices that the shopper has not read."""
 
     @property
     def resources(self) -> Resources:
@@ -142,6 +144,8 @@ def page(method: str, path: str, show: Show) -> Route:
         visit = _begin(request)
         try:
             visit.form = await _read_form(request, visit)
+            if visit.shopper is not None:
+                visit.unread = (await visit.ask("list_notices", query={"limit": "1"})).unread
             reply = await show(visit)
         except Unauthenticated:
             reply = RedirectResponse(f"/sign-in?next={quote(_here(request), safe='')}", 303)
