@@ -83,7 +83,7 @@ def _told(error: AdminError) -> str:
 
 
 async def _ticket(visit: Visit, coupon: MyCoupon) -> Ticket:
-    of = coupon.items if coupon.scope == "items" else coupon.categories if coupon.scope == "categories" else []
+    of = coupon.items if coupon.scope == "items" else coupon.categories if coupon.scope == "category" else []
     goods = [await _named(visit, coupon.scope, each) for each in of[:NAMED_MAX]]
     reason = None if coupon.reason is None else plain(coupon.reason)
     return Ticket(coupon, _off(visit, coupon), goods, len(of) - len(goods), reason)
@@ -91,7 +91,7 @@ async def _ticket(visit: Visit, coupon: MyCoupon) -> Ticket:
 
 async def _named(visit: Visit, scope: str, each: str) -> tuple[str, str]:
     """The name and the address of a product or a category; of what is not for sale now, its id."""
-    if scope == "categories":
+    if scope == "category":
         known = {row.id: row.name for row in (await visit.ask("list_shop_categories")).items}
         return known.get(each, each), f"/products?category={each}"
     try:
