@@ -15,8 +15,8 @@ from gateway.addresses import ClientAddress
 from gateway.settings import Settings
 
 BACK_OFFICE = "/admin"
-STATIC_OF_FRAME = "/admin/static/"
-KEEP_STATIC = b"public, max-age=86400"
+STATIC = "/admin/static/"
+KEEP_LIBRARIES = b"public, max-age=604800"
 
 _COMMON = "base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
 _API = f"default-src 'none'; {_COMMON}"
@@ -97,8 +97,10 @@ def _with_headers(send: Send, policy: bytes, path: str) -> Send:
         (b"x-content-type-options", b"nosniff"),
         (b"referrer-policy", b"same-origin"),
     ]
-    if path.startswith(STATIC_OF_FRAME):
-        headers.append((b"cache-control", KEEP_STATIC))
+    if path.startswith(STATIC):
+        # The frame's own libraries have their version in the address; what is ours is asked for again.
+        libraries = any(f"/{folder}/" in path for folder in ("vendor", "webfonts"))
+        headers.append((b"cache-control", KEEP_LIBRARIES if libraries else b"no-cache"))
 
     async def sender(message: Message) -> None:
         if message["type"] == "http.response.start":
