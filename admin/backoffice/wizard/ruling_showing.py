@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from starlette.datastructures import FormData
@@ -45,6 +46,16 @@ class Field:
     def id(self) -> str:
         """Of its input; those of its texts begin with it."""
         return self.name.replace(".", "-").replace("~", "-")
+
+    @property
+    def calendar(self) -> bool:
+        """Whether a browser's own field for dates and times can hold it: those drop what they cannot read."""
+        if self.kind != "instant":
+            return False
+        try:
+            return not self.text or datetime.fromisoformat(self.text).tzinfo is None
+        except ValueError:
+            return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,8 +88,9 @@ def shown(field: FormField, value: Any, manner: Manner) -> str:
             return typed.show_money(value, manner.currency)
         case "percent" if manner.says_zhe(field) and isinstance(value, int | float):
             return typed.show_zhe(value)
-        case "instant" if isinstance(value, str):
-            return typed.show_instant(value, manner.zone)
+        case "instant":
+            iso = format_instant(value, manner.zone) if isinstance(value, int) else value
+            return typed.show_instant(iso, manner.zone)
     return str(value)
 
 
