@@ -196,3 +196,34 @@ class ShopReport(BaseModel):
     currency: str
     generated_at: str
     days: list[Day]
+
+
+class CourseOrder(BaseModel):
+    """One of a campaign's orders."""
+
+    order_no: str
+    shopper: str
+    at: str
+
+
+class CoursePoint(BaseModel):
+    """Orders that were made from `begins` on, for an hour or a day.
+
+    `money` is what those cost in the campaign that are paid or may still be; what went back later is not taken off.
+    """
+
+    begins: str
+    orders: int
+    units: int
+    money: int
+
+
+class Course(BaseModel):
+    """How a campaign sold from its first order to its last, by hour or, when that took longer, by day."""
+
+    code: str
+    currency: str
+    by: Literal["hour", "day"]
+    points: list[CoursePoint] = Field(description="without gaps; of a long campaign the newest")
+    first: CourseOrder | None
+    last: CourseOrder | None

@@ -5,14 +5,18 @@ from __future__ import annotations
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from admin.reports import campaign, coupon, sheet, shop
-from admin.reports.models import CouponReport, Days, Report, ReportFormat, ShopReport
+from admin.reports import campaign, coupon, course, sheet, shop
+from admin.reports.models import CouponReport, Course, Days, Report, ReportFormat, ShopReport
 from admin.routing import Call, Endpoint
 
 
 def _campaign(call: Call) -> BaseModel | Response:
     made = campaign.make(call.resources, call.path["code"])
     return _sent(sheet.of_campaign(made), made.code) if _wants_csv(call) else made
+
+
+def _course(call: Call) -> Course:
+    return course.make(call.resources, call.path["code"])
 
 
 def _coupon(call: Call) -> BaseModel | Response:
@@ -45,6 +49,15 @@ ENDPOINTS = (
         query=ReportFormat,
         problems=(404,),
         other_types=("text/csv",),
+    ),
+    Endpoint(
+        "GET",
+        "/admin/api/campaigns/{code}/report/course",
+        "read_course",
+        "How a campaign sold hour by hour or day by day, with its first and last order",
+        _course,
+        Course,
+        problems=(404,),
     ),
     Endpoint(
         "GET",
