@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from admin.campaigns.views import preferred
-from admin.gate import service, standing
+from admin.gate import service, standing, trying
 from admin.gate.models import CampaignCheck, CheckFilter, CheckStored
 from admin.gate.standing import CampaignStanding
 from admin.promotions import registry
+from admin.quotes.asking import asked_as
+from admin.quotes.models import CartAs, Trial
 from admin.routing import Body, Call, Endpoint
 
 _TYPES = registry.available().values()
@@ -15,6 +17,10 @@ _TYPES = registry.available().values()
 def _check(call: Call) -> CampaignCheck:
     wanted = call.query(CheckFilter)
     return service.check_campaign(call.resources, call.body, wanted.orders, preferred(call.languages))
+
+
+def _try(call: Call) -> Trial:
+    return Trial.model_validate(trying.try_cart(call.resources, call.path["code"], asked_as(call)))
 
 
 ENDPOINTS = (
@@ -41,5 +47,16 @@ ENDPOINTS = (
         standing.standing,
         CampaignStanding,
         problems=(404, 409),
+    ),
+    Endpoint(
+        "POST",
+        "/admin/api/campaigns/{code}/quote",
+        "try_campaign",
+        "What a cart would cost if a draft were published; nothing is stored",
+        _try,
+        Trial,
+        body=Body((CartAs,), {"two": {"lines": [{"sku": "kettle", "quantity": 2}], "shopper": {"level": 1}}}),
+        problems=(404, 409),
+        role="viewer",
     ),
 )

@@ -15,7 +15,7 @@ from admin.campaigns.states import require
 from admin.campaigns.stored import Readable, load
 from admin.campaigns.tables import campaigns as campaign_rows
 from admin.catalog import service as catalog
-from admin.errors import FieldError
+from admin.errors import FieldError, Invalid
 from admin.gate import overlaps, pricing, reporting, warnings
 from admin.gate.goods import Goods, goods_of
 from admin.gate.models import CampaignCheck, CheckStored, Priced
@@ -83,6 +83,19 @@ def check_campaign(resources: Resources, body: object, orders_wanted: int, langu
             error = FieldError("rule", "unreadable", draft.broken)
             return report.model_copy(update={"errors": [*report.errors, reporting.error_view(error)]})
         return _told(resources, connection, book, draft, drawn.now_ms, orders_wanted, language, report)
+
+
+def published(resources: Resources, connection: Connection, code: str) -> Campaign:
+    """A stored draft as it would be, published now.
+
+    Raises:
+        NotFound, Conflict: there is no such campaign, or it is published already.
+        Invalid: it is not settled yet what it would do, with everything that is missing or wrong.
+    """
+    drawn = _drawn(resources, connection, {"code": code})
+    if not drawn.settled():
+        raise Invalid(campaigns.merge(drawn.errors))
+    return _as_published(resources, drawn)
 
 
 def _drawn(resources: Resources, connection: Connection, body: object) -> Drawn:

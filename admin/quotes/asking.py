@@ -8,7 +8,10 @@ from typing import Any, TypeVar
 from admin.campaigns.views import preferred
 from admin.errors import FieldError, Invalid
 from admin.inputs import examine
+from admin.promotions.audience import Shopper
 from admin.promotions.cart import Cart
+from admin.quotes.facts import civil
+from admin.quotes.models import CartAs, QuotedShopper
 from admin.quotes.quoting import Asked
 from admin.routing import Call
 
@@ -23,6 +26,34 @@ def asked_by(call: Call, cart: Cart, request: Mapping[str, Any]) -> Asked:
         language=preferred(call.languages),
         shopper=call.signed_in,
         owner=None if call.signed_in is None else call.shopper,
+    )
+
+
+def asked_as(call: Call) -> Asked:
+    """A cart as an operator wants it priced, perhaps as somebody and at some time.
+
+    Raises:
+        Invalid: with every problem of the cart.
+    """
+    given = read_cart(CartAs, call.body)
+    return Asked(
+        cart=given,
+        request={name: value for name, value in call.body.items() if name not in {"at", "shopper"}},
+        language=preferred(call.languages),
+        shopper=_made_up(call, given.shopper),
+        at_ms=given.at,
+        operator=True,
+    )
+
+
+def _made_up(call: Call, given: QuotedShopper | None) -> Shopper | str | None:
+    if given is None or given.sub is not None:
+        return None if given is None else given.sub
+    return Shopper(
+        level=given.level,
+        since=None if given.since is None else civil(given.since, call.resources.zone),
+        birthday=given.birthday,
+        new_customer=given.new_customer,
     )
 
 

@@ -206,7 +206,7 @@ class QuoteSearch(_Part):
     gap: int
 
 
-class Quote(_Part):
+class Trial(_Part):
     """The price of a cart, to the last cent. Lines, then add-ons, then gifts are numbered from 1."""
 
     currency: str
@@ -223,4 +223,9 @@ class Quote(_Part):
     total: int = Field(description="what is paid in the end")
     better: QuoteBetter | None = Field(description="with `suggest`, when there is one")
     search: QuoteSearch | None = Field(description='with `suggest` or `"strategy": "best"`')
+
+
+class Quote(Trial):
+    """The price of a cart, to the last cent, which can be ordered with its token."""
+
     token: str = Field(description="of the stored snapshot; with it the shopper orders at this price")

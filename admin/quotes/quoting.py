@@ -90,6 +90,15 @@ class Quoter:
             touched, seen = self._look(book, asked)
         return Moment(book, seen, touched, self._shoppers(asked, seen.now_ms))
 
+    def imagine(self, book: Book, asked: Asked) -> Moment:
+        """The same for one cart in a shop that is not the real one.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database cannot be used.
+        """
+        touched, seen = self._look(book, [asked])
+        return Moment(book, seen, touched, self._shoppers([asked], seen.now_ms))
+
     def _look(self, book: Book, asked: Sequence[Asked]) -> tuple[Sequence[Touched], Look]:
         touched = [facts.touched(book, each.cart, _owner(each)) for each in asked]
         tallies = {tally for each in touched if each.limited for tally in each.tallies}

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from admin.campaigns.views import preferred
-from admin.promotions.audience import Shopper
 from admin.promotions.cart import Cart
-from admin.quotes.asking import asked_by, read_cart
-from admin.quotes.facts import civil
-from admin.quotes.models import CartAs, Quote, QuotedShopper
+from admin.quotes.asking import asked_as, asked_by, read_cart
+from admin.quotes.models import CartAs, Quote
 from admin.quotes.quoting import Asked
 from admin.routing import Body, Call, Endpoint
 
@@ -19,31 +16,11 @@ async def _quote(call: Call) -> Response:
 
 
 async def _quote_as(call: Call) -> Response:
-    given = read_cart(CartAs, call.body)
-    asked = Asked(
-        cart=given,
-        request={name: value for name, value in call.body.items() if name not in {"at", "shopper"}},
-        language=preferred(call.languages),
-        shopper=_made_up(call, given.shopper),
-        at_ms=given.at,
-        operator=True,
-    )
-    return await _reply(call, asked)
+    return await _reply(call, asked_as(call))
 
 
 async def _reply(call: Call, asked: Asked) -> Response:
     return Response(await call.desk.quote(asked), media_type="application/json")
-
-
-def _made_up(call: Call, given: QuotedShopper | None) -> Shopper | str | None:
-    if given is None or given.sub is not None:
-        return None if given is None else given.sub
-    return Shopper(
-        level=given.level,
-        since=None if given.since is None else civil(given.since, call.resources.zone),
-        birthday=given.birthday,
-        new_customer=given.new_customer,
-    )
 
 
 _CART = {

@@ -311,3 +311,34 @@ def rows(shop: Shop) -> dict[str, Any]:
         }
         number = connection.execute(select(metadata.tables["change_counter"].c.number)).scalar_one()
     return {**counts, "number": number}
+
+
+def test_a_cart_is_tried_as_if_the_draft_were_published(api: Api, shop: Shop) -> None:
+    sku, gift = shop.product(price=10_000, stock=10), shop.product(price=3_000, stock=10)
+    window = {"starts_at": NOW_MS - HOUR_MS, "ends_at": NOW_MS + 5 * HOUR_MS}
+    rival = api.post("/campaigns", draft(sku, priority=1, **window), 201)["code"]
+    about = {"type": "item_gift", "rule": {"gifts": [{"sku": gift, "quantity": 1}]}, "priority": 2, "draft": True}
+    code = api.post("/campaigns", draft(sku, **about), 201)["code"]
+    cart = {"lines": [{"sku": sku, "quantity": 2}]}
+
+    tried = api.post(f"/campaigns/{code}/quote", cart)
+
+    assert tried["lines"][0]["campaign"] == code
+    assert [(each["sku"], each["quantity"]) for each in tried["gifts"]] == [(gift, 2)]
+    assert "token" not in tried
+    # Before it begins, the other one is joined; the real shop never hears of the draft.
+    earlier = api.post(f"/campaigns/{code}/quote", {**cart, "at": NOW_MS})
+    assert earlier["lines"][0]["campaign"] == rival
+    assert api.post("/quote", {**cart, "at": NOW_MS + 2 * HOUR_MS})["lines"][0]["campaign"] == rival
+
+
+def test_only_a_draft_that_is_settled_can_be_tried(api: Api, shop: Shop) -> None:
+    sku = shop.product()
+    code = api.post("/campaigns", draft(sku, rule={}, draft=True), 201)["code"]
+    cart = {"lines": [{"sku": sku, "quantity": 1}]}
+
+    assert fields_of(api.post(f"/campaigns/{code}/quote", cart, 422)) == {"rule": "missing"}
+    api.patch(f"/campaigns/{code}", {"rule": {"percent_off": 10}})
+    assert fields_of(api.post(f"/campaigns/{code}/quote", {"lines": 1}, 422)) == {"lines": "not_a_list"}
+    api.post(f"/campaigns/{code}/publish", {})
+    assert api.post(f"/campaigns/{code}/quote", cart, 409)["code"] == "wrong_state"
