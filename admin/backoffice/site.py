@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette_admin.base import BaseAdmin
 from starlette_admin.theme import DefaultTheme, TablerSettings
+from starlette_admin.views import CustomView
 
 from admin import problems
 from admin.backoffice.entering import Entrance
@@ -60,6 +61,11 @@ class BackOffice(BaseAdmin):
             "proof": proof,
             "role_names": ROLE_NAMES,
         }
+
+    def _register_extra_routes(self, custom_view: CustomView) -> None:
+        # Else every first page would be called "index", and links to the home page would lead to any of them.
+        custom_view.route_name = custom_view.route_name or custom_view.path.strip("/") or "index"
+        super()._register_extra_routes(custom_view)
 
 
 def proof(request: Request) -> str:
