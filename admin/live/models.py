@@ -1,4 +1,4 @@
-"""A sale at one moment, as operators watch it."""
+"""A sale at one moment, as operators watch it, and the campaigns of some days."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from admin.campaigns.states import State
+from admin.inputs import Query
+from admin.reports.models import QueryDate
 
 Part = Literal["redis", "writer", "gateways", "ledger"]
 
@@ -103,3 +105,45 @@ class Live(BaseModel):
     health: list[LiveHealth]
     sales: list[LiveSale] = Field(description="the campaigns that are on, in the event of all sales")
     history: list[LivePoint]
+
+
+class CalendarDays(Query):
+    """Which days of the shop's zone, the last one included."""
+
+    first: QueryDate = Field(alias="from")
+    last: QueryDate = Field(alias="to")
+
+
+class CalendarOverlap(BaseModel):
+    """Another campaign that holds some of the same goods at some of the same time. `skus` are the first of `goods`.
+
+    `winner` is whose goods a line joins by default, and `why`; null when one of the two has a button of its own.
+    """
+
+    code: str
+    goods: int
+    skus: list[str]
+    winner: str | None
+    why: Literal["priority", "start", "code", "own_button"]
+
+
+class CalendarEntry(BaseModel):
+    """A campaign in the calendar, with the session it is if it is one. Ended early, it ends then."""
+
+    code: str
+    type: str
+    name: str | None
+    state: State
+    starts_at: str
+    ends_at: str
+    priority: int
+    session: str | None
+    overlaps: list[CalendarOverlap]
+
+
+class Calendar(BaseModel):
+    """Campaigns of some days, drafts with a window too. `more`: there were too many to show."""
+
+    zone: str
+    entries: list[CalendarEntry]
+    more: bool

@@ -1,4 +1,4 @@
-"""Sales that are watched, over HTTP."""
+"""Sales that are watched, and the calendar, over HTTP."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import cookie_parser
 
 from admin.errors import Unavailable
-from admin.live import ledger
-from admin.live.models import Live
+from admin.live import calendar, ledger
+from admin.live.models import Calendar, CalendarDays, Live
 from admin.live.watching import ALL, LiveWatching
 from admin.operators import signing_in
 from admin.routing import Call, Endpoint
@@ -70,7 +70,20 @@ async def _watch_all(call: Call) -> Stream:
     return await _watch(call, ALL)
 
 
+def _calendar(call: Call) -> Calendar:
+    return calendar.make(call.resources, call.query(CalendarDays))
+
+
 ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/admin/api/calendar",
+        "read_calendar",
+        "The campaigns of some days, with those that hold the same goods at the same time",
+        _calendar,
+        Calendar,
+        query=CalendarDays,
+    ),
     Endpoint(
         "GET", "/admin/api/live", "read_all_live", "The seckills that are on or begin within a day, now", _all, Live
     ),

@@ -161,8 +161,8 @@ def _common(request: Request, live: Live) -> dict[str, Any]:
 def _outcomes(live: Live) -> list[tuple[str, str, float, float]]:
     totals: dict[str, int] = {}
     for offer in live.offers:
-        for outcome, number in offer.clicks.items():
-            totals[outcome] = totals.get(outcome, 0) + number
+        for outcome, count in offer.clicks.items():
+            totals[outcome] = totals.get(outcome, 0) + count
     return [(key, text, total, live.rates.get(key, 0)) for key, text, total in outcomes.table(totals)]
 
 
