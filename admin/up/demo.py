@@ -20,7 +20,7 @@ from admin.campaigns.tables import campaigns
 from admin.catalog import service as catalog
 from admin.errors import AdminError, NotFound
 from admin.resources import Resources
-from admin.up import demo_promotions
+from admin.up import demo_coupons, demo_goods, demo_promotions, demo_sessions
 from gateway import offers
 from gateway.errors import SeckillError
 from gateway.lifeline import die_with_parent
@@ -40,12 +40,6 @@ ENDS_IN_MS = 500
 ENDED_KEPT = 3
 """Older ended demo sales are deleted, or archived when they have orders."""
 
-PRODUCTS: dict[str, dict[str, Any]] = {
-    "demo-kettle": {"name": "Copper kettle 手工銅壺", "price": 29_900, "category": "kitchen"},
-    "demo-lamp": {"name": "Paper lamp 和紙檯燈", "price": 12_800, "category": "living"},
-    "demo-headphones": {"name": "Quiet headphones 降噪耳機", "price": 89_900, "category": "sound"},
-    "demo-tea": {"name": "High mountain tea 高山烏龍茶", "price": 6_800, "category": "kitchen"},
-}
 FREE_STOCK_MIN = 10_000
 
 SALES: dict[str, dict[str, Any]] = {
@@ -81,7 +75,7 @@ SALES: dict[str, dict[str, Any]] = {
 
 
 def refresh(resources: Resources) -> None:
-    """Make what is missing of the three sales, and of the promotions beside them.
+    """Make what is missing of the three sales, and of all that is beside them.
 
     Raises:
         AdminError: a service refused, or Redis is away.
@@ -90,13 +84,16 @@ def refresh(resources: Resources) -> None:
         now = now_ms(connection)
         rows = connection.execute(
             select(campaigns)
-            .where(campaigns.c.demo, campaigns.c.type == "seckill")
+            .where(
+                campaigns.c.demo, campaigns.c.type == "seckill", ~campaigns.c.code.startswith(demo_sessions.PREFIX)
+            )
             .where(campaigns.c.archived.is_(False), campaigns.c.removing.is_(False))
             .order_by(campaigns.c.created_at_ms.desc())
         ).all()
     by_state: dict[State, list[Row[Any]]] = {}
     for row in rows:
         by_state.setdefault(state_of(row, now), []).append(row)
+    demo_goods.file(resources, actor=ACTOR)
     _stock_up(resources)
     if not any(_still_sells(resources, row, now) for row in by_state.get("running", [])):
         _make(resources, "running", now, now + LASTS_MS)
@@ -112,7 +109,9 @@ def refresh(resources: Resources) -> None:
             time.sleep(max(0, soon - now_ms(connection)) / 1000)
     for row in ended[ENDED_KEPT:]:
         campaign_service.delete_campaign(resources, row.code, actor=ACTOR)
-    demo_promotions.refresh(resources)
+    demo_sessions.refresh(resources, actor=ACTOR)
+    demo_promotions.refresh(resources, actor=ACTOR)
+    demo_coupons.refresh(resources, actor=ACTOR)
 
 
 def _still_sells(resources: Resources, campaign: Row[Any], now: int) -> bool:
@@ -127,7 +126,7 @@ def _still_sells(resources: Resources, campaign: Row[Any], now: int) -> bool:
 
 def _stock_up(resources: Resources) -> None:
     """Every sale reserves stock, so see that there is always enough."""
-    for sku, about in {**PRODUCTS, **demo_promotions.PRODUCTS}.items():
+    for sku, about in demo_goods.PRODUCTS.items():
         try:
             product = catalog.read(resources, sku)
         except NotFound:

@@ -11,8 +11,11 @@ from sqlalchemy import select, update
 from admin import migrations
 from admin.campaigns.states import state_of
 from admin.campaigns.tables import campaigns
+from admin.coupons import mine
+from admin.coupons import service as coupon_service
+from admin.paging import Page
 from admin.resources import Resources
-from admin.up import demo, demo_promotions
+from admin.up import demo, demo_coupons, demo_promotions, demo_sessions
 from gateway import offers
 from gateway.orders.database import now_ms, reading, writing
 from gateway.settings import Settings
@@ -37,11 +40,12 @@ def resources(tmp_path: Path, own_redis: RedisServer) -> Iterator[Resources]:
 
 
 def by_state(resources: Resources) -> dict[str, list[str]]:
-    """Codes of demo sales that are not archived, by state."""
+    """Codes of demo sales that are not archived, by state; without those in sessions."""
     found: dict[str, list[str]] = {}
     with reading(resources.engine) as connection:
         now = now_ms(connection)
-        sales = select(campaigns).where(campaigns.c.demo, campaigns.c.type == "seckill")
+        in_session = campaigns.c.code.startswith(demo_sessions.PREFIX)
+        sales = select(campaigns).where(campaigns.c.demo, campaigns.c.type == "seckill", ~in_session)
         for row in connection.execute(sales.where(campaigns.c.archived.is_(False))):
             found.setdefault(state_of(row, now), []).append(row.code)
     return found
@@ -97,6 +101,38 @@ def test_promotions_run_beside_the_sales_and_are_made_again_when_over(resources:
     again = promotions(resources)
     assert again["bundle"] != found["bundle"]
     assert {**again, "bundle": ""} == {**found, "bundle": ""}
+
+
+def test_the_session_that_is_on_and_the_next_have_a_sale_and_older_ones_go(resources: Resources) -> None:
+    refresh(resources)
+
+    def held() -> dict[str, str]:
+        with reading(resources.engine) as connection:
+            now = now_ms(connection)
+            rows = connection.execute(select(campaigns).where(campaigns.c.code.startswith(demo_sessions.PREFIX)))
+            return {row.code: state_of(row, now) for row in rows}
+
+    found = held()
+    # In the last minute of a session the two that follow have one.
+    assert sorted(found.values()) in (["not_started", "running"], ["not_started", "not_started"])
+    refresh(resources)
+    assert held() == found
+    old = next(iter(found))
+    shift(resources, old, 3 * demo_sessions.KEPT_MS)
+    refresh(resources)
+    wait_until(lambda: old not in held(), what="the sale to be forgotten")
+
+
+def test_coupons_may_be_claimed_and_are_made_again_when_over(resources: Resources) -> None:
+    refresh(resources)
+    refresh(resources)
+    first, second = mine.page(resources, None, Page(), "en").items
+    assert {first.state, second.state} == {"claimable"}
+    coupon_service.end(resources, first.code, actor=demo.ACTOR)
+    refresh(resources)
+    again = {each.code for each in mine.page(resources, None, Page(), "en").items}
+    assert len(again) == len(demo_coupons.COUPONS)
+    assert again & {first.code, second.code} == {second.code}
 
 
 def test_what_is_over_is_made_again_under_a_new_code(resources: Resources) -> None:
