@@ -96,6 +96,8 @@ def read(request: Request, campaign: Campaign, step: str, form: FormData) -> Tak
 
 def edited(campaign: Campaign, step: str, form: FormData) -> FormData | None:
     """The form with a row more or less, when a button for that was pressed: it is shown again, not saved."""
+    if step not in steps(campaign.type):
+        return None
     return ruling_reading.edited(ruling_fields.asked(campaign.type, step), form)
 
 

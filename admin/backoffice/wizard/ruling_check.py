@@ -77,7 +77,7 @@ async def _judged(request: Request, campaign: Campaign, step: str, taken: Taken,
         read = ruling_meaning.as_85(field, text_of(form, name), zhe=zhe)
         if read:
             notes.setdefault(name, []).insert(0, read)
-    label, words = _meaning(request, promotion, proposed)
+    label, words = await _meaning(request, promotion, proposed)
     return {
         "errors": beside,
         "lacking": lacking,
@@ -120,7 +120,7 @@ def _lists_by_rule(promotion: PromotionType, rule: dict[str, Any]) -> bool:
     return bool(read.items)
 
 
-def _meaning(request: Request, promotion: PromotionType, proposed: dict[str, Any]) -> tuple[str, list[str]]:
+async def _meaning(request: Request, promotion: PromotionType, proposed: dict[str, Any]) -> tuple[str, list[str]]:
     """The generated label and the rule in words; empty while it cannot be read."""
     terms = {"rule": proposed["rule"], "items": proposed.get("items", [])}
     try:
@@ -129,6 +129,8 @@ def _meaning(request: Request, promotion: PromotionType, proposed: dict[str, Any
         return "", []
     resources = request.state.resources
     label = promotion.label(read.rule, read.items, resources.currency)
-    reader = Reader(tag(), resources.currency, resources.zone, str)
+    products = await ruling_products.known(request, promotion.named(read.rule))
+    names = {sku: product.name for sku, product in products.items()}
+    reader = Reader(tag(), resources.currency, resources.zone, lambda sku: names.get(sku, sku))
     form = (each for each in promotion.form if each.path != "rule.session")
     return label.get(tag(), ""), in_words(form, read.rule, reader)

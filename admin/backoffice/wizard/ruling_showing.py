@@ -11,7 +11,7 @@ from starlette.datastructures import FormData
 
 from admin.backoffice.wizard.ruling_fields import Asked, applies
 from admin.backoffice.wizard.ruling_reading import carry, fact_of, rows_of, text_of
-from admin.backoffice.wizard.ruling_values import Manner, is_discount, shown
+from admin.backoffice.wizard.ruling_values import Manner, shown
 from admin.pages.locales import gettext, tag
 from admin.promotions.model import LANGUAGES
 
@@ -37,7 +37,6 @@ class Field:
     locked: str | None = None
     only_if: OnlyIf | None = None
     now: bool = True
-    is_discount: bool = False
     is_gift: bool = False
     first_wrong: bool = False
     table: Table | None = None
@@ -165,7 +164,6 @@ def _frame(asked: Asked, name: str, given: Given, locked: str | None) -> Field:
         errors=list(given.errors.get(name, ())),
         notes=list(given.notes.get(name, ())),
         locked=locked,
-        is_discount=is_discount(declared),
         is_gift=asked.is_gift,
     )
 

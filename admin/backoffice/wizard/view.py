@@ -85,6 +85,10 @@ class Wizard(CustomView):
         _require(campaign, step)
         if step == "check":
             return await self._publish(request, campaign, form)
+        if (edited := ruling.edited(campaign, step, form)) is not None:
+            # Nothing was saved: the form is still about the revision that it was filled from.
+            seen = {"revision": _number(form, "revision") or campaign.revision}
+            return await self._show(request, Saved(campaign.model_copy(update=seen)), edited)
         saved = await _save(request, campaign, step, form)
         if request.headers.get("accept") == "application/json":
             return await _saved_json(request, saved, step)
