@@ -6,13 +6,18 @@ from starlette.routing import Route
 
 from admin.storefront.pages import (
     cart,
+    confirming,
     coupons,
     flash,
     groups,
     home,
     listing,
     notices,
+    orders,
+    paying,
     presales,
+    product,
+    refunding,
     reminders,
     signing_in,
 )
@@ -22,6 +27,7 @@ ROUTES: list[Route] = [
     *home.ROUTES,
     *flash.ROUTES,
     *listing.ROUTES,
+    *product.ROUTES,
     *cart.ROUTES,
     *groups.ROUTES,
     *presales.ROUTES,
@@ -29,5 +35,9 @@ ROUTES: list[Route] = [
     *reminders.ROUTES,
     *notices.ROUTES,
     *signing_in.ROUTES,
+    *confirming.ROUTES,
+    *orders.ROUTES,
+    *paying.ROUTES,
+    *refunding.ROUTES,
     STATIC_ROUTE,
 ]
