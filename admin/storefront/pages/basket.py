@@ -94,6 +94,11 @@ async def merge(visit: Visit) -> None:
     visit.request.state.guest_cart = None
 
 
+async def recount(visit: Visit) -> None:
+    """Look what is left in a shopper's cart, after something was ordered of it."""
+    await _kept(visit)
+
+
 def keep(visit: Visit, reply: Response) -> Response:
     """Let the browser keep what this request has made of the cart."""
     state = visit.request.state

@@ -11,6 +11,7 @@ from admin.storefront.pages import (
     flash,
     groups,
     home,
+    landing,
     listing,
     notices,
     orders,
