@@ -341,4 +341,4 @@ def test_only_a_draft_that_is_settled_can_be_tried(api: Api, shop: Shop) -> None
     api.patch(f"/campaigns/{code}", {"rule": {"percent_off": 10}})
     assert fields_of(api.post(f"/campaigns/{code}/quote", {"lines": 1}, 422)) == {"lines": "not_a_list"}
     api.post(f"/campaigns/{code}/publish", {})
-    assert api.post(f"/campaigns/{code}/quote", cart, 409)["code"] == "wrong_state"
+    assert api.post(f"/campaigns/{code}/quote", cart, 409)["state"] == "not_started"

@@ -97,10 +97,9 @@ async def make(request: Request, form: FormData) -> Campaign:
         made: Campaign = await ask(request, "create_campaign", body=body)
         return made
     own = {name: str(form.get(name, "")).strip() for name in ("name", "code")}
-    made = await ask(
-        request, "copy_campaign", path={"code": copied}, body={name: text for name, text in own.items() if text}
-    )
-    return made
+    given = {name: text for name, text in own.items() if text}
+    copy: Campaign = await ask(request, "copy_campaign", path={"code": copied}, body=given)
+    return copy
 
 
 async def rename(request: Request, campaign: Campaign, wanted: str, errors: Errors) -> Campaign:

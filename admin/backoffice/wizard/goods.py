@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from typing import Any
 
 from starlette.datastructures import FormData, QueryParams
 from starlette.requests import Request
 
 from admin.backoffice.wizard import columns, pasting
+from admin.backoffice.wizard.catalogue import products_of
 from admin.backoffice.wizard.saving import Errors
 from admin.backoffice.wizard.spelling import SCOPES
 from admin.campaigns.models import Campaign
-from admin.catalog.models import SKUS_MAX, Product
 from admin.pages.asking import ask, ask_all
 from admin.pages.locales import gettext
 from admin.promotions.model import ITEMS_MAX
@@ -28,7 +26,7 @@ async def context(request: Request, campaign: Campaign, typed: FormData | None, 
     scope = campaign.scope if typed is None else str(typed.get("scope", campaign.scope))
     listed = await _listed(request, campaign, typed)
     excluded = campaign.exclude if typed is None else await _excluded(request, campaign, typed)
-    products = await known(request, {*listed, *excluded, *_components(campaign)})
+    products = await products_of(request, {*listed, *excluded, *_components(campaign)})
     asked = request.query_params if typed is None else typed
     return {
         "scope": scope,
@@ -59,17 +57,6 @@ def _components(campaign: Campaign) -> list[str]:
         return []
     named = (each.get("sku") for each in campaign.rule.get("components") or ())
     return [sku for sku in named if sku is not None]
-
-
-async def known(request: Request, skus: set[str]) -> Mapping[str, Product]:
-    """Those of some products that there are, by SKU."""
-    found: dict[str, Product] = {}
-    ordered = sorted(sku for sku in skus if is_sku(sku))
-    for start in range(0, len(ordered), SKUS_MAX):
-        named = ",".join(ordered[start : start + SKUS_MAX])
-        page = await ask(request, "list_products", query={"sku": named, "limit": str(SKUS_MAX)})
-        found |= {product.sku: product for product in page.items}
-    return found
 
 
 async def search(request: Request, campaign: Campaign, asked: FormData | QueryParams) -> dict[str, Any]:
@@ -117,7 +104,7 @@ async def take(request: Request, campaign: Campaign, form: FormData) -> tuple[di
 
 async def prices(request: Request, campaign: Campaign) -> dict[str, str]:
     """What each listed product would cost, as text."""
-    products = await known(request, {item.sku for item in campaign.items if not item.removed})
+    products = await products_of(request, {item.sku for item in campaign.items if not item.removed})
     return columns.prices(request, campaign, products)
 
 
@@ -152,8 +139,3 @@ async def _picked(request: Request, form: FormData, do: str) -> list[str]:
         query = {"category": category, "gift_only": "false", "on_sale": "true"}
         return [each.sku for each in await ask_all(request, "list_products", query=query, most=ITEMS_MAX + 1)]
     return []
-
-
-def is_sku(text: str) -> bool:
-    """Whether a text could be a product's SKU at all."""
-    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", text, re.ASCII) is not None

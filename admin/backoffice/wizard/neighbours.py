@@ -29,7 +29,7 @@ async def neighbours(request: Request, campaign: Campaign, *, shown: int = 2) ->
         others += await ask_all(request, "list_campaigns", query={"state": state}, most=LOOKED_AT_MAX)
     ranked = sorted(
         (each for each in others if each.code != campaign.code and not _own_button(each)),
-        key=lambda each: _rank(each),
+        key=_rank,
     )
     mine = _rank(campaign)
     before = [each for each in ranked if _rank(each) < mine]

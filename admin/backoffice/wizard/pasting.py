@@ -8,7 +8,8 @@ from typing import Any
 
 from starlette.requests import Request
 
-from admin.backoffice.wizard import columns, goods
+from admin.backoffice.wizard import columns
+from admin.backoffice.wizard.catalogue import products_of
 from admin.backoffice.wizard.columns import Column
 from admin.backoffice.wizard.typed import Unreadable
 from admin.pages.locales import gettext
@@ -43,7 +44,7 @@ async def read(request: Request, type_name: str, text: str) -> Pasted:
     if len(lines) > ITEMS_MAX:
         pasted.errors.append(gettext("A campaign lists at most %(count)s products.") % {"count": ITEMS_MAX})
         return pasted
-    products = await goods.known(request, {cells[0] for _, cells in lines if goods.is_sku(cells[0])})
+    products = await products_of(request, (cells[0] for _, cells in lines))
     for number, cells in lines:
         problem = _row(request, pasted, order, cells, cells[0] in products)
         if problem is not None:
