@@ -36,6 +36,7 @@ from admin.rounds import Rounds
 from admin.routing import routes
 from admin.security import Callers, NoStore
 from admin.sheets.jobs import Importing
+from admin.storefront.pages import landing
 from admin.storefront.pages import routes as storefront_pages
 from gateway.lifeline import die_with_parent
 from gateway.settings import Settings
@@ -100,7 +101,12 @@ def create_app(settings: Settings) -> Starlette:
             resources.close()
 
     app = Starlette(
-        routes=[*routes(ENDPOINTS, settings.admin_body_max_bytes), *languages.ROUTES, *storefront_pages.ROUTES],
+        routes=[
+            *landing.ROUTES,
+            *routes(ENDPOINTS, settings.admin_body_max_bytes),
+            *languages.ROUTES,
+            *storefront_pages.ROUTES,
+        ],
         middleware=[
             Middleware(Pages, settings=settings),
             Middleware(NoStore),

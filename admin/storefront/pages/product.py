@@ -38,7 +38,7 @@ async def show(visit: Visit) -> Response:
     groups = []
     if any(each.type == "group_buy" for each in product.buttons):
         groups = (await visit.ask("list_groups", query={"sku": sku, "limit": GROUPS_SHOWN})).items
-    promotions = [_promotion(each, product.currency) for each in product.campaigns if each.type not in OWN_BUTTONS]
+    promotions = [_promotion(each, product) for each in product.campaigns if each.type not in OWN_BUTTONS]
     return visit.show(
         "product.html",
         product=product,
@@ -66,7 +66,8 @@ def _takes(about: ShopChoice, product: ShopProductData) -> str:
     price, cheaper = money(about.unit_price, product.currency), about.unit_price < product.price
     if not cheaper:
         # What it brings is a gift or an add-on.
-        return ngettext("One is enough.", "Buy %(num)s to get it.", about.reach_quantity)
+        count = about.reach_quantity
+        return ngettext("One is enough.", "Buy %(count)s to get it.", count) % {"count": count}
     if about.reach_quantity > 1:
         return _("Buy %(count)s, then %(price)s each.") % {"count": about.reach_quantity, "price": price}
     return _("%(price)s each.") % {"price": price}

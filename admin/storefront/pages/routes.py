@@ -11,7 +11,6 @@ from admin.storefront.pages import (
     flash,
     groups,
     home,
-    landing,
     listing,
     notices,
     orders,
