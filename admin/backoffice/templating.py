@@ -13,6 +13,11 @@ _REWRITTEN = {
     'onclick="applyColumnVisibility()"': 'data-office-call="applyColumnVisibility"',
     'onchange="window.location = this.value"': "data-office-goto",
     '<div class="page-body flex-grow-1">': '<div class="page-body flex-grow-1" role="main" id="main">',
+    # What is pressed is a button, and a dialog has a name.
+    '<a class="btn-close" data-bs-dismiss="alert" aria-label="close"></a>': (
+        '<button type="button" class="btn-close" data-bs-dismiss="alert" aria-label="{{ _("Close") }}"></button>'
+    ),
+    'aria-labelledby="modal-action-title"': 'aria-labelledby="modal-action-title actionConfirmation"',
     # A locale is no language tag.
     'lang="{{ get_locale() }}"': 'lang="{{ language_tag() }}"',
 }
