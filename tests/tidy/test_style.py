@@ -6,9 +6,7 @@ import ast
 import re
 from pathlib import Path
 
-import pytest
-
-from tests.tidy.source import FOLDERS, ROOT, Module, modules, packaged
+from tests.tidy.source import FOLDERS, ROOT, modules, packaged
 
 MODULE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
@@ -20,8 +18,6 @@ MACHINE_PATH = re.compile("|".join((r"/ho" + r"me/\w", r"/Us" + r"ers/\w", r"/ro
 
 MAY_PRINT = ("admin/cli.py",)
 """The command speaks. Elsewhere a `print` needs an exemption on its line that says why."""
-
-each_module = pytest.mark.parametrize("module", modules(), ids=lambda module: module.path)
 
 
 def text_files() -> list[Path]:
@@ -38,16 +34,20 @@ def text_files() -> list[Path]:
     return sorted(path for path in [*top, *inner] if path.name != ".git")
 
 
-@each_module
-def test_it_says_what_it_is(module: Module) -> None:
-    assert ast.get_docstring(module.tree), "a module begins with a sentence about itself"
+def test_every_module_says_what_it_is() -> None:
+    silent = [module.path for module in modules() if not ast.get_docstring(module.tree)]
+    assert not silent, "a module begins with a sentence about itself"
 
 
-@each_module
-def test_it_is_short(module: Module) -> None:
-    assert len(module.text.splitlines()) <= MODULE_LINES_MAX
+def test_modules_and_functions_are_short() -> None:
     long = [
-        f"{node.name}: {lines} lines"
+        f"{module.path}: {lines} lines"
+        for module in modules()
+        if (lines := len(module.text.splitlines())) > MODULE_LINES_MAX
+    ]
+    long += [
+        f"{module.path}: {node.name} has {lines} lines"
+        for module in modules()
         for node in ast.walk(module.tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (lines := (node.end_lineno or node.lineno) - node.lineno + 1) > FUNCTION_LINES_MAX
@@ -55,20 +55,18 @@ def test_it_is_short(module: Module) -> None:
     assert not long
 
 
-@pytest.mark.parametrize("module", packaged(), ids=lambda module: module.path)
-def test_only_commands_print(module: Module) -> None:
-    if module.path in MAY_PRINT or module.path.startswith("loadtest/"):
-        return
-    lines = module.text.splitlines()
-    silent = [
+def test_only_commands_print() -> None:
+    spoken = [
         f"{module.path}:{node.lineno}"
+        for module in packaged()
+        if module.path not in MAY_PRINT and not module.path.startswith("loadtest/")
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
         and node.func.id == "print"
-        and "noqa: T201 - " not in lines[node.lineno - 1]
+        and "noqa: T201 - " not in module.text.splitlines()[node.lineno - 1]
     ]
-    assert not silent
+    assert not spoken
 
 
 def test_nothing_is_left_unfinished() -> None:

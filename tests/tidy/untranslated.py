@@ -10,6 +10,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -32,6 +33,7 @@ _JINJA = re.compile(r"\{#.*?#\}|\{%\s*trans\b.*?\{%\s*endtrans\s*%\}|\{%.*?%\}|\
 _LETTERS = re.compile(r"[^\W\d_]{2,}")
 
 
+@cache
 def messages() -> dict[str, str]:
     """Every message that is asked for, and where first."""
     found: dict[str, str] = {}
@@ -51,6 +53,7 @@ def _note(found: dict[str, str], message: str | tuple[str, ...], path: Path, lin
     found.setdefault(text, f"{path.relative_to(ROOT)}:{line}")
 
 
+@cache
 def error_codes() -> dict[str, str]:
     """Every code of an error that pages may tell, and where: `error.<code>` is its message in the catalogue."""
     found: dict[str, str] = {}
