@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from admin import problems
-from admin.errors import AdminError, Conflict, Invalid, NotFound, PaymentRefused
+from admin.errors import AdminError, Conflict, Invalid, NotFound
 from admin.groups.models import GroupInFull
 from admin.pages.locales import gettext as _
 from admin.storefront.models import ShopProductData
@@ -130,21 +130,6 @@ async def join(visit: Visit) -> Response:
     return visit.go(f"/g/{visit.path['id']}", _("This seat is held for you. Pay for it to be in."))
 
 
-async def pay(visit: Visit) -> Response:
-    """`POST /g/{id}/pay`: the seat of whoever asks."""
-    group = await visit.ask("read_group", path={"group": visit.path["id"]})
-    here = f"/g/{group.id}"
-    if group.my_order_no is None:
-        return visit.go(here, trouble=_("You have no seat in this group any more."))
-    try:
-        reply = await visit.ask("pay_order", path={"order_no": group.my_order_no}, body={})
-    except (Conflict, PaymentRefused) as error:
-        return visit.go(here, trouble=why(error))
-    if isinstance(reply, Response):
-        return visit.go(here, _("Your payment is on its way. This page says when it has come."))
-    return visit.go(here, _("Your seat is paid for."))
-
-
 async def leave(visit: Visit) -> Response:
     """`POST /g/{id}/leave`."""
     here = f"/g/{visit.path['id']}"
@@ -162,6 +147,5 @@ ROUTES = [
     page("POST", "/groups", open_group),
     page("GET", "/g/{id}", show_group),
     page("POST", "/g/{id}/join", join),
-    page("POST", "/g/{id}/pay", pay),
     page("POST", "/g/{id}/leave", leave),
 ]

@@ -7,6 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from admin.errors import AdminError, Invalid, NotFound
+from admin.pages.addresses import local
 from admin.pages.locales import gettext as _
 from admin.pages.wording import told
 from admin.storefront.pages.refusals import why
@@ -14,7 +15,7 @@ from admin.storefront.pages.visit import Visit, page
 
 
 async def pay(visit: Visit) -> Response:
-    """`POST /orders/{order_no}/pay`; `sandbox` tells that provider what to do."""
+    """`POST /orders/{order_no}/pay`, then back to the page `next`; `sandbox` tells that provider what to do."""
     return await _paid(visit, "pay_order", _sandbox(visit), _("Thank you. Your payment has come."))
 
 
@@ -31,7 +32,7 @@ def _sandbox(visit: Visit) -> dict[str, Any]:
 
 
 async def _paid(visit: Visit, operation: str, body: dict[str, Any], note: str) -> Response:
-    here = f"/orders/{visit.path['order_no']}"
+    here = local(visit.value("next", f"/orders/{visit.path['order_no']}"))
     try:
         reply = await visit.ask(operation, path={"order_no": visit.path["order_no"]}, body=body)
     except NotFound:

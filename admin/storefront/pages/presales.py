@@ -1,4 +1,4 @@
-"""Pre-sales: what a product costs in two parts and when, the deposit, and the balance of one's orders."""
+"""Pre-sales: what a product costs in two parts and when, the deposit, and how far one's orders are."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from admin import problems
-from admin.errors import AdminError, Conflict, Invalid, PaymentRefused
+from admin.errors import AdminError, Conflict, Invalid
 from admin.pages.locales import gettext as _
 from admin.storefront.pages.refusals import plain, why
 from admin.storefront.pages.replies import answered, key_of, units
@@ -25,8 +25,7 @@ async def show_presale(visit: Visit) -> Response:
     return await _presale(visit)
 
 
-async def _presale(visit: Visit, error: AdminError | None = None, failed: str | None = None) -> Response:
-    """The page. `failed` is the number of the order that the error is about, instead of a new deposit."""
+async def _presale(visit: Visit, error: AdminError | None = None) -> Response:
     about = await visit.ask("read_presale", path=dict(visit.path))
     if error is not None:
         visit.status = problems.describe(error).status_code
@@ -36,9 +35,7 @@ async def _presale(visit: Visit, error: AdminError | None = None, failed: str | 
         reason=None if about.reason is None else plain(about.reason),
         orders=await _own_orders(visit),
         problem=None if error is None else why(error),
-        failed=failed,
         quantity=visit.value("quantity", "1"),
-        coupon=visit.value("coupon"),
         key=secrets.token_urlsafe(16),
     )
 
@@ -61,21 +58,7 @@ async def deposit(visit: Visit) -> Response:
     return visit.go(f"/orders/{answered(reply)['order_no']}", _("This is set aside for you. Pay the deposit now."))
 
 
-async def pay_balance(visit: Visit) -> Response:
-    """`POST /presales/{campaign}/{sku}/balance`: of one's order `order_no`, perhaps with a coupon."""
-    number, coupon = visit.value("order_no"), visit.value("coupon")
-    body = {"coupon": coupon} if coupon else {}
-    try:
-        reply = await visit.ask("pay_balance", path={"order_no": number}, body=body)
-    except (Conflict, Invalid, PaymentRefused) as error:
-        return await _presale(visit, error, failed=number)
-    if isinstance(reply, Response):
-        return visit.go(f"/orders/{number}", _("Your payment is on its way. This page says when it has come."))
-    return visit.go(f"/orders/{number}", _("The balance is paid. Your order is on its way like any other."))
-
-
 ROUTES = [
     page("GET", "/presales/{campaign}/{sku}", show_presale),
     page("POST", "/presales/{campaign}/{sku}", deposit),
-    page("POST", "/presales/{campaign}/{sku}/balance", pay_balance),
 ]
