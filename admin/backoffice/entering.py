@@ -37,6 +37,7 @@ class Entrance(AuthProvider):
         try:
             token = await run_in_threadpool(signing_in.sign_in, request.state.resources, username, password)
         except Unauthenticated as error:
+            request.state.tried_name = username
             raise LoginFailed(told(error)) from error
         home = index_url(request)
         reply = RedirectResponse(safe_redirect_url(request.query_params.get("next") or home, request, home), 303)

@@ -43,6 +43,8 @@ def page(resources: Resources, wanted: CampaignFilter, *, languages: str = "") -
         statement = statement.where(or_(moment < at, and_(moment == at, table.code < code)))
     if wanted.type is not None:
         statement = statement.where(table.type == wanted.type)
+    if wanted.codes is not None:
+        statement = statement.where(table.code.in_(wanted.codes.split(",")))
     if wanted.q is not None:
         searched = [table.code, *(table.terms[name].as_string() for name in _TYPED)]
         statement = statement.where(or_(*(each.icontains(wanted.q, autoescape=True) for each in searched)))

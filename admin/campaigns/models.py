@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 from pydantic import BaseModel, Field, SerializeAsAny, create_model
 
 from admin.campaigns.states import State
-from admin.inputs import STOCK_MAX, Code, Input, Instant, OperationId, QueryFlag, QueryText
+from admin.inputs import STOCK_MAX, Code, Input, Instant, OperationId, Query, QueryFlag, QueryText
 from admin.paging import Page
 from admin.promotions import registry
 from admin.promotions.model import Item, Name
+
+CODES_MAX = 41 * 500
+"""Characters of codes that are named in one request."""
 
 OfferState = Literal["open", "paused", "terminated", "pending", "unavailable"]
 
@@ -110,16 +113,24 @@ class Campaign(CampaignSummary):
     items: list[AnyItem]
 
 
-class CampaignFilter(Page):
-    """Which campaigns to show."""
+class CampaignChoice(Query):
+    """Which campaigns."""
 
     state: State | None = None
     type: QueryText | None = None
     archived: QueryFlag = False
     q: Annotated[QueryText | None, Field(description="part of a code, or of a typed name, slogan or label")] = None
+    codes: Annotated[
+        str | None,
+        Field(pattern=r"^[a-z0-9-]{1,40}(,[a-z0-9-]{1,40})*$", max_length=CODES_MAX, description="only these: a,b"),
+    ] = None
     sort: Annotated[
         Literal["created", "start"], Field(description="latest first; without a start before all others")
     ] = "created"
+
+
+class CampaignFilter(CampaignChoice, Page):
+    """Which campaigns to show."""
 
 
 class CampaignPage(BaseModel):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from admin.campaigns import editing, lists, service, stock
+from admin.campaigns import editing, exporting, lists, service, stock
 from admin.campaigns.models import (
     Campaign,
+    CampaignChoice,
     CampaignFilter,
     CampaignPage,
     CopyInput,
@@ -143,6 +144,16 @@ ENDPOINTS = (
     ),
     Endpoint(
         "GET", _LIST, "list_campaigns", "Campaigns, the latest first", _list, CampaignPage, query=CampaignFilter
+    ),
+    Endpoint(
+        "GET",
+        f"{_LIST}.csv",
+        "export_campaigns",
+        "All campaigns that are asked for, as CSV",
+        exporting.export,
+        None,
+        query=CampaignChoice,
+        other_types=("text/csv",),
     ),
     Endpoint("GET", _ONE, "read_campaign", "One campaign with its items", _read, Campaign, problems=(404,)),
     Endpoint(

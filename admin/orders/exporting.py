@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from starlette.responses import Response, StreamingResponse
 
@@ -71,7 +71,7 @@ def _row(order: Order) -> list[str]:
     return ["" if value is None else guard(str(value)) for value in values]
 
 
-def _written(rows: Iterator[list[str]] | list[tuple[str, ...]]) -> str:
+def _written(rows: Iterable[Sequence[str]]) -> str:
     text = io.StringIO()
     csv.writer(text).writerows(rows)
     return text.getvalue()

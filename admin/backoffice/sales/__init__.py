@@ -1,0 +1,1 @@
+"""Pages of what is sold: campaigns, orders, refunds; and who did what, and who may."""

@@ -1,0 +1,27 @@
+// Questions are asked in dialogs; a list's boxes are ticked all at once.
+for (const button of document.querySelectorAll("[data-opens]")) {
+  button.addEventListener("click", () => document.getElementById(button.dataset.opens).showModal());
+}
+for (const button of document.querySelectorAll("[data-closes]")) {
+  button.addEventListener("click", () => button.closest("dialog").close());
+}
+document.querySelector("dialog[data-again]")?.showModal();
+
+const form = document.querySelector("form[data-chooses]");
+if (form) {
+  const boxes = [...form.querySelectorAll("input[name=code]")];
+  const all = form.querySelector("[data-all]");
+  const told = form.querySelector("[data-count]");
+  const tell = () => {
+    const count = boxes.filter((box) => box.checked).length;
+    told.textContent = told.dataset.count.replace("{n}", count);
+    form.querySelector("[data-apply]").disabled = count === 0;
+    if (all) all.checked = count > 0 && count === boxes.length;
+  };
+  all?.addEventListener("change", () => {
+    for (const box of boxes) box.checked = all.checked;
+    tell();
+  });
+  form.addEventListener("change", tell);
+  tell();
+}
