@@ -53,7 +53,9 @@ def columns(
         if any(one.values[place] for one in series)
     ]
     drawing = _drawing(name, count, Markup("").join(drawn))
-    legend = Markup("").join(_key(name, index, each) for index, each in enumerate(series))
+    keys = [_key(name, index, each) for index, each in enumerate(series)]
+    # A single series is what the title says.
+    legend = Markup("").join(keys) if len(keys) > 1 else None
     return _figure(name, title, drawing, _heights(top, shown), labels, legend)
 
 

@@ -207,7 +207,7 @@ class CourseOrder(BaseModel):
 
 
 class CoursePoint(BaseModel):
-    """Orders that were made from `begins` on, for an hour or a day.
+    """Orders that were made from `begins` on, for a minute, an hour or a day.
 
     `money` is what those cost in the campaign that are paid or may still be; what went back later is not taken off.
     """
@@ -219,11 +219,11 @@ class CoursePoint(BaseModel):
 
 
 class Course(BaseModel):
-    """How a campaign sold from its first order to its last, by hour or, when that took longer, by day."""
+    """How a campaign sold from its first order to its last: by minute, hour or day, as long as that took."""
 
     code: str
     currency: str
-    by: Literal["hour", "day"]
+    by: Literal["minute", "hour", "day"]
     points: list[CoursePoint] = Field(description="without gaps; of a long campaign the newest")
     first: CourseOrder | None
     last: CourseOrder | None

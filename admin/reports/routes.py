@@ -54,7 +54,7 @@ ENDPOINTS = (
         "GET",
         "/admin/api/campaigns/{code}/report/course",
         "read_course",
-        "How a campaign sold hour by hour or day by day, with its first and last order",
+        "How a campaign sold by the minute, hour or day, with its first and last order",
         _course,
         Course,
         problems=(404,),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
@@ -23,8 +24,18 @@ from admin.pages.locales import lazy_gettext as _
 from admin.pages.wording import by_field
 from admin.reports.models import Course, Report, ShopReport
 
+Value = TypeVar("Value", int, str)
+
 DAYS = 30
 """Days of the shop's report when none are asked for."""
+
+TITLES: Mapping[str, tuple[Any, Any]] = {
+    "minute": (_("Orders by minute"), _("Money by minute")),
+    "hour": (_("Orders by hour"), _("Money by hour")),
+    "day": (_("Orders by day"), _("Money by day")),
+}
+COLUMNS_MIN = 24
+"""A chart has room for so many columns: fewer do not grow wider."""
 
 
 class Reports(CustomView):
@@ -94,15 +105,15 @@ class Reports(CustomView):
 
 def _course_charts(request: Request, course: Course) -> dict[str, Any]:
     zone = request.state.resources.zone
-    form = "time" if course.by == "hour" else "date"
+    form = "date" if course.by == "day" else "time"
     labels = [when(point.begins, zone, form) for point in course.points]
-    hourly = course.by == "hour"
-    orders = gettext("Orders by hour") if hourly else gettext("Orders by day")
-    earned = gettext("Money by hour") if hourly else gettext("Money by day")
+    orders, earned = TITLES[course.by]
     return {
         "labels": labels,
-        "orders_chart": _columns("orders", orders, [point.orders for point in course.points], labels),
-        "money_chart": _money("money", earned, [point.money for point in course.points], labels, course.currency),
+        "orders_chart": _columns("orders", str(orders), [point.orders for point in course.points], labels),
+        "money_chart": _money(
+            "money", str(earned), [point.money for point in course.points], labels, course.currency
+        ),
     }
 
 
@@ -138,11 +149,16 @@ def _shop_charts(report: ShopReport) -> dict[str, Any]:
     }
 
 
-def _columns(name: str, title: str, values: list[int], labels: list[str]) -> Any:
-    return charts.columns(name, title, [Series(title, values)], labels)
+def _columns(name: str, title: str, values: Sequence[int], labels: Sequence[str]) -> Any:
+    return charts.columns(name, title, [Series(title, _wide(values, 0))], _wide(labels, ""))
 
 
-def _money(name: str, title: str, values: list[int], labels: list[str], currency: str) -> Any:
+def _money(name: str, title: str, values: Sequence[int], labels: Sequence[str], currency: str) -> Any:
     # A day may end below zero: then more went back than came in.
-    shown = [max(value, 0) for value in values]
-    return charts.columns(name, title, [Series(title, shown)], labels, lambda value: money(int(value), currency))
+    shown = _wide([max(value, 0) for value in values], 0)
+    wide = _wide(labels, "")
+    return charts.columns(name, title, [Series(title, shown)], wide, lambda value: money(int(value), currency))
+
+
+def _wide(some: Sequence[Value], empty: Value) -> list[Value]:
+    return list(some) + [empty] * (COLUMNS_MIN - len(some))

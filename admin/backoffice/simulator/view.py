@@ -58,7 +58,7 @@ class Simulator(CustomView):
             errors=errors,
             quote=quote,
             channels=CHANNELS,
-            none=NONE,
+            nothing=NONE,
             **context,
         )
 
