@@ -9,7 +9,7 @@ from starlette.responses import Response
 from admin.storefront.pages import flash
 from admin.storefront.pages.visit import Visit, page
 
-PROMOTIONS = 9
+PROMOTIONS = 8
 SHELF = 4
 """Products on each shelf."""
 

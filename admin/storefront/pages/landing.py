@@ -10,11 +10,13 @@ from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from admin.pages import locales
+from admin.storefront.models import ShopCampaign
 from admin.storefront.pages import flash
 from admin.storefront.pages.refusals import plain
 from admin.storefront.pages.visit import Visit, page
 
 PAGE = 24
+SAID_BY_STATE = frozenset({"not_started", "paused", "ended", "terminated"})
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:[+-]\d\d:\d\d|Z)")
 
 
@@ -58,10 +60,17 @@ async def show(visit: Visit) -> Response:
         rule=[
             _INSTANT.sub(lambda found: locales.when(found[0], visit.resources.zone), line) for line in about.rule
         ],
-        reason=None if about.reason is None else plain(about.reason),
+        reason=_reason(about),
         gateway=flash.gateway_url(visit),
         now=about.server_time,
     )
+
+
+def _reason(about: ShopCampaign) -> str | None:
+    """Why this shopper may not take part; what the state of the campaign tells already is left out."""
+    if about.reason is None or about.reason.partition(":")[0] in SAID_BY_STATE:
+        return None
+    return plain(about.reason)
 
 
 _PAGE = page("GET", "/c/{code}", show)
