@@ -79,9 +79,15 @@ class CouponsView(RecordsView):
             "kind",
         ),
         Told("takes_off", _("Discount"), getter=_takes_off, exclude_from_detail=True),
-        Money("amount_off", _("Amount off"), exclude_from_list=True),
-        Percent("percent_off", _("Percent off"), exclude_from_list=True),
-        Money("cap", _("At most"), help_text=_("Of a percentage. Empty: no limit."), exclude_from_list=True),
+        Money("amount_off", _("Amount off"), when="kind=amount", exclude_from_list=True),
+        Percent("percent_off", _("Percent off"), when="kind=percent", exclude_from_list=True),
+        Money(
+            "cap",
+            _("At most"),
+            when="kind=percent",
+            help_text=_("Of a percentage. Empty: no limit."),
+            exclude_from_list=True,
+        ),
         Money(
             "threshold", _("From"), default=0, required=True, help_text=_("What its goods cost after promotions.")
         ),
@@ -93,8 +99,8 @@ class CouponsView(RecordsView):
             options={"all": _("all goods"), "category": _("categories"), "items": _("single products")},
             exclude_from_list=True,
         ),
-        CategoryChoice("categories", _("Categories"), several=True, exclude_from_list=True),
-        Texts("items", _("SKUs"), help_text=_("Separated by commas."), exclude_from_list=True),
+        CategoryChoice("categories", _("Categories"), when="scope=category", several=True, exclude_from_list=True),
+        Texts("items", _("SKUs"), when="scope=items", help_text=_("Separated by commas."), exclude_from_list=True),
         Moment("starts_at", _("Starts"), required=True),
         Moment("ends_at", _("Ends"), required=True),
         Whole("per_shopper", _("Orders per shopper"), help_text=_("Empty: no limit."), exclude_from_list=True),
@@ -116,15 +122,29 @@ class CouponsView(RecordsView):
             options={"everyone": _("everyone"), "members": _("members who meet all of these")},
             exclude_from_list=True,
         ),
-        Texts("audience.levels", _("Levels"), numbers=True, help_text=_("Such as 1, 2."), exclude_from_list=True),
-        Whole("audience.member_days", _("Member for days"), exclude_from_list=True),
+        Texts(
+            "audience.levels",
+            _("Levels"),
+            when="audience.kind=members",
+            numbers=True,
+            help_text=_("Such as 1, 2."),
+            exclude_from_list=True,
+        ),
+        Whole("audience.member_days", _("Member for days"), when="audience.kind=members", exclude_from_list=True),
         Choice(
             "audience.birthday",
             _("Birthday"),
+            when="audience.kind=members",
             options={"day": _("today"), "month": _("this month")},
             exclude_from_list=True,
         ),
-        Flag("audience.new_customer", _("New customers"), default=False, exclude_from_list=True),
+        Flag(
+            "audience.new_customer",
+            _("New customers"),
+            when="audience.kind=members",
+            default=False,
+            exclude_from_list=True,
+        ),
     )
     exclude_fields_from_edit = ("code",)
     sortable_fields = ("code", "starts_at", "ends_at")

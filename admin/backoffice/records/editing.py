@@ -19,10 +19,17 @@ from starlette_admin.exceptions import FormValidationError
 from admin.backoffice.records.kinds import Line, Typed, Unreadable, reach
 from admin.errors import AdminError, Conflict, Invalid
 from admin.pages.locales import gettext
+from admin.pages.locales import lazy_gettext as _
 from admin.pages.wording import field_told, told
 
 WHOLE_FORM = ""
 """Where an error stands that belongs to no field of the form."""
+_IN_FORMS = {
+    "missing": _("This field is required."),
+    "bad_form": _("It cannot be written like this."),
+    "too_short": _("It is too short, or missing."),
+}
+"""What the API says for programs, said for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +146,7 @@ def by_field(error: AdminError, names: Iterable[str], labels: Mapping[str, str])
     if isinstance(error, Invalid):
         for each in error.errors:
             place = _place(each.field, known)
-            text = field_told(each)
+            text = str(_IN_FORMS[each.code]) if each.code in _IN_FORMS else field_told(each)
             if each.field and place == WHOLE_FORM:
                 text = f"{labels.get(each.field, each.field)}: {text}"
             found.setdefault(place, []).append(text)

@@ -34,7 +34,11 @@ def reach(record: Any, path: str) -> Any:
 
 @dataclass
 class Line(BaseField):
-    """A short text, and what all other kinds are made of. `asks` is the list's parameter that filters by it."""
+    """A short text, and what all other kinds are made of.
+
+    `asks` is the list's parameter that filters by it. `when` names another field and the value that it must have
+    for this one to make sense (`kind=percent`); scripts hide it meanwhile.
+    """
 
     form_template: str = "records/fields/line.html"
     list_template: str = "records/cells/text.html"
@@ -43,6 +47,7 @@ class Line(BaseField):
     empty_template: str = "records/cells/nothing.html"
     class_: str = "form-control"
     asks: str | None = None
+    when: str | None = None
     keyboard: str = "text"
 
     def typed(self, request: Request, value: Any) -> Typed:
@@ -68,6 +73,10 @@ class Line(BaseField):
     def unit(self, request: Request) -> str | None:
         """What stands behind the field."""
         return None
+
+    def choices(self, request: Request) -> list[tuple[str, str]]:
+        """Values that can be picked, and their names; none where any text will do."""
+        return []
 
     def note(self, request: Request) -> str | None:
         """What is to be known of the value now, under the field."""
@@ -96,7 +105,11 @@ class Line(BaseField):
         if request.state.action in {RequestAction.LIST, RequestAction.DETAIL}:
             return self.shown(request, value)
         typed = self.typed(request, value)
-        return ", ".join(typed) if isinstance(typed, list) and request.state.action == _EXPORT else typed
+        if request.state.action != RequestAction.EXPORT:
+            return typed
+        if isinstance(typed, bool):
+            return str(typed).lower()
+        return ", ".join(typed) if isinstance(typed, list) else typed
 
     async def serialize_none_value(self, request: Request) -> Any:
         """Nothing, for the page that is being made."""
@@ -105,9 +118,6 @@ class Line(BaseField):
             if request.state.action in {RequestAction.LIST, RequestAction.DETAIL}
             else self.typed(request, None)
         )
-
-
-_EXPORT = RequestAction.EXPORT
 
 
 @dataclass
@@ -161,6 +171,10 @@ class Flag(Line):
     def meant(self, request: Request, typed: Any) -> bool:
         """Yes or no."""
         return bool(typed)
+
+    def choices(self, request: Request) -> list[tuple[str, str]]:
+        """Both."""
+        return [("true", gettext("yes")), ("false", gettext("no"))]
 
     def picked(self, form: FormData) -> Typed:
         """Whether it is ticked."""

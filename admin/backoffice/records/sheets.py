@@ -43,6 +43,12 @@ class Sheets(CustomView):
         found = await asking.ask(request, "read_import", path={"id": request.path_params["id"]})
         return show(self, request, "records/import.html", **_outcome(found))
 
+    @route("/imports/{id}/outcome", name="csv-outcome")
+    async def outcome(self, request: Request) -> Response:
+        """What came of an import, as the part of a page that a script puts in place."""
+        found = await asking.ask(request, "read_import", path={"id": request.path_params["id"]})
+        return show(self, request, "records/part.html", **_outcome(found))
+
     @route("/{sheet}", methods=["GET", "POST"], name="csv-sheet")
     async def of_sheet(self, request: Request) -> Response:
         """A form that takes a file, or its text."""

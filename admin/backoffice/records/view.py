@@ -38,6 +38,11 @@ class Is(BaseFilter):
     name = "is"
     label = _("is")
     data_type = FilterDataType.STRING
+    field: ClassVar[Line]
+
+    def get_choices(self, request: Request) -> Sequence[tuple[Any, str]] | None:
+        """The values of the field, if they can be picked."""
+        return self.field.choices(request)
 
     def apply(self, ctx: Any) -> Any:
         """The API filters."""
@@ -326,7 +331,7 @@ class RecordsView(BaseModelView):
 def filtered(field: Line, asks: str) -> Line:
     """A field that its list can be filtered by, with the API's parameter `asks`."""
     field.asks = asks
-    field.filters = [Is]
+    field.filters = [type("IsOfField", (Is,), {"field": field})]
     return field
 
 

@@ -13,7 +13,8 @@ async function look(place) {
 
 // The form below still holds the text of the file, so the page stays.
 async function tell(place, id) {
-  const page = new DOMParser().parseFromString(await (await fetch(`/admin/csv/imports/${id}`)).text(), "text/html");
+  const part = await (await fetch(`/admin/csv/imports/${id}/outcome`)).text();
+  const page = new DOMParser().parseFromString(part, "text/html");
   place.replaceWith(page.getElementById("outcome"));
 }
 

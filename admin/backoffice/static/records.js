@@ -27,4 +27,16 @@ for (const place of document.querySelectorAll("[data-records-preview]")) {
   });
 }
 
+// What makes no sense with what is picked elsewhere is out of sight, and not sent.
+for (const input of document.querySelectorAll("[data-records-when]")) {
+  const [name, value] = input.dataset.recordsWhen.split("=");
+  const other = document.getElementById(name);
+  const follow = () => {
+    input.disabled = other.value !== value;
+    (input.closest(".col") ?? input.closest(".mb-3")).hidden = input.disabled;
+  };
+  other.addEventListener("change", follow);
+  follow();
+}
+
 form?.querySelector("[aria-invalid=true]")?.focus();
