@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, Connection, Row, and_, or_, select, union_all
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select, union_all
 
 from admin.errors import NotFound
 from admin.groups.tables import groups
@@ -69,35 +69,39 @@ def _conditions(wanted: OrderKind, shopper: str | None) -> Iterator[ColumnElemen
     if not isinstance(wanted, OrderChoice):
         return
     if wanted.campaign is not None:
-        yield orders.c.order_no.in_(_of_campaign(wanted.campaign))
+        yield _one_of(*_of_campaign(wanted.campaign))
     if wanted.sku is not None:
-        yield orders.c.order_no.in_(_with_product(wanted.sku))
+        yield _one_of(*_with_product(wanted.sku))
     if wanted.coupon is not None:
         held = reservations.c.kind.in_(("coupon", "coupon_code")), reservations.c.subject == wanted.coupon
         yield orders.c.order_no.in_(select(reservations.c.order_no).where(*held))
     if wanted.q is not None:
         named = orders.c.order_no, orders.c.shopper, orders.c.offer
-        own = union_all(*(select(orders.c.order_no).where(column == wanted.q) for column in named))
-        yield orders.c.order_no.in_(union_all(own, _of_campaign(wanted.q), _with_product(wanted.q)))
+        own = (select(orders.c.order_no).where(column == wanted.q) for column in named)
+        yield _one_of(*own, *_of_campaign(wanted.q), *_with_product(wanted.q))
     if wanted.since is not None:
         yield orders.c.created_at_ms >= wanted.since
     if wanted.until is not None:
         yield orders.c.created_at_ms < wanted.until
 
 
-def _of_campaign(code: str) -> CompoundSelect[Any]:
+def _one_of(*found: Select[Any]) -> ColumnElement[bool]:
+    """The order is in one of some selections. A union, not an OR: each of them has an index of its own."""
+    return orders.c.order_no.in_(union_all(*found))
+
+
+def _of_campaign(code: str) -> tuple[Select[Any], ...]:
     """Numbers of the orders with a line in a campaign."""
-    # A union, not an OR: every half has an index of its own.
-    return union_all(
+    return (
         select(orders.c.order_no).where(orders.c.campaign == code),
         select(order_lines.c.order_no).where(order_lines.c.campaign == code),
     )
 
 
-def _with_product(sku: str) -> CompoundSelect[Any]:
+def _with_product(sku: str) -> tuple[Select[Any], ...]:
     """Numbers of the orders with a line of a product."""
     sold_as = select(offers.c.id).where(offers.c.sku == sku)
-    return union_all(
+    return (
         select(orders.c.order_no).where(orders.c.offer.in_(sold_as)),
         select(order_lines.c.order_no).where(order_lines.c.sku == sku),
     )
