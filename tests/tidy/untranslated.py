@@ -30,6 +30,7 @@ NAMES = {"Seckill", "JSON", "CSV", "SKU", "×", "HH:MM", "OK"}
 
 _KEYWORDS = {"_": None, "gettext": None, "lazy_gettext": None, "ngettext": (1, 2)}
 _JINJA = re.compile(r"\{#.*?#\}|\{%\s*trans\b.*?\{%\s*endtrans\s*%\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
+_ATTRIBUTE = re.compile(r'[\w-]+="[^"]*"')
 _LETTERS = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -42,7 +43,7 @@ def messages() -> dict[str, str]:
             "jinja2.ext.babel_extract", str(path), _KEYWORDS, (), {"extensions": "jinja2.ext.do"}
         ):
             _note(found, message, path, line)
-    for path in MODULES:
+    for path in (each for each in MODULES if "gettext" in each.read_text(encoding="utf-8")):
         for line, message, *_ in extract_from_file("python", str(path), _KEYWORDS):
             _note(found, message, path, line)
     return found
@@ -119,7 +120,8 @@ class _Texts(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if not self._inside:
-            self._judge(data)
+            # Attributes that a macro writes stand outside of any tag.
+            self._judge(_ATTRIBUTE.sub("", data))
 
     def _judge(self, text: str) -> None:
         words = [word for word in _LETTERS.findall(text) if word not in NAMES]
