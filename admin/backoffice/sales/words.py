@@ -98,6 +98,29 @@ ACTORS: Mapping[str, Any] = {
 }
 
 
+DEEDS: Mapping[str, Any] = {
+    "create": _("made"),
+    "change": _("changed"),
+    "delete": _("deleted"),
+    "archive": _("archived"),
+    "publish": _("published"),
+    "pause": _("paused"),
+    "resume": _("resumed"),
+    "terminate": _("ended for good"),
+    "copy": _("copied"),
+    "stock": _("changed the stock of"),
+    "sign_in": _("signed in"),
+    "signed_out": _("was signed out"),
+    "locked": _("was locked out after wrong passwords"),
+    "ship": _("shipped"),
+    "complete": _("completed"),
+    "cancel": _("cancelled"),
+    "refund": _("paid back"),
+    "reject refund": _("declined to pay back"),
+}
+"""What the audit log says was done; anything else is shown as it is written down."""
+
+
 def type_titles() -> dict[str, str]:
     """Every type of campaign with its name, in the reader's language."""
     tag = locales.tag()
