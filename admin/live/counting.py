@@ -12,7 +12,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from admin.live.models import LiveHealth, LiveWriter
+from admin.live.models import LiveHealth, LiveWriter, Reason
 from gateway import keys
 from gateway.offers import Offer
 
@@ -47,7 +47,7 @@ def count(client: Redis, offers: Sequence[str], writer_seen_s: float) -> tuple[C
         writer = _writer(client)
         persistence: Any = client.info("persistence")
     except (RedisError, OSError) as error:
-        gone = LiveHealth(part="redis", ok=False, reason=_told(error))
+        gone = LiveHealth(part="redis", ok=False, reason=_reason(error))
         return Counts(at_s, {}, {}, None, [gone]), writer_seen_s
     found = {offer: Offer.from_hash(each) for offer, each in zip(offers, replies[::2], strict=True) if each}
     clicks = {
@@ -58,10 +58,9 @@ def count(client: Redis, offers: Sequence[str], writer_seen_s: float) -> tuple[C
     return Counts(at_s, found, clicks, writer, health), writer_seen_s
 
 
-def _told(error: Exception) -> str:
-    if isinstance(error, RedisTimeoutError | RedisConnectionError | OSError):
-        return "Redis cannot be reached: nobody can buy"
-    return f"Redis refuses to answer: {str(error).splitlines()[0] if str(error) else error!r}"
+def _reason(error: Exception) -> Reason:
+    away = isinstance(error, RedisTimeoutError | RedisConnectionError | OSError)
+    return "redis_away" if away else "redis_refuses"
 
 
 def _writer(client: Redis) -> LiveWriter:
@@ -103,27 +102,24 @@ def _health(
     client: Redis, writer: LiveWriter, persistence: Mapping[str, Any], seen_s: float
 ) -> tuple[list[LiveHealth], float]:
     full = persistence.get("aof_last_write_status", "ok") != "ok"
-    reason = "Redis cannot write its append-only file: look for a full disk" if full else None
-    health = [LiveHealth(part="redis", ok=not full, reason=reason)]
+    health = [LiveHealth(part="redis", ok=not full, reason="redis_cannot_write" if full else None)]
     try:
         clients: Any = client.client_list()
     except ResponseError:
-        unknown = "this Redis does not tell who is connected"
-        return [*health, _of_writer(writer, None), LiveHealth(part="gateways", ok=True, reason=unknown)], seen_s
+        unknown = LiveHealth(part="gateways", ok=True, reason="clients_not_told")
+        return [*health, _of_writer(writer, 0), unknown], seen_s
     now_s = time.monotonic()
     at_work = [each for each in clients if int(each["idle"]) <= SILENT_MAX_S]
     if any(each["cmd"] in WRITER_COMMANDS for each in at_work):
         seen_s = now_s
     gateways = any(each["name"] == GATEWAY for each in at_work)
-    lacking = None if gateways else "no gateway is connected to Redis: nobody can buy"
-    told = LiveHealth(part="gateways", ok=gateways, reason=lacking)
+    told = LiveHealth(part="gateways", ok=gateways, reason=None if gateways else "no_gateway")
     return [*health, _of_writer(writer, now_s - seen_s), told], seen_s
 
 
-def _of_writer(writer: LiveWriter, silent_s: float | None) -> LiveHealth:
-    reason = None
-    if silent_s is not None and silent_s > SILENT_MAX_S:
-        reason = f"no order writer has asked Redis for {silent_s:.0f} s: sales go on, orders wait"
-    elif writer.lag_ms > LAG_MAX_MS:
-        reason = f"the oldest winners have waited for {writer.lag_ms // 1000} s to be written"
-    return LiveHealth(part="writer", ok=reason is None, reason=reason)
+def _of_writer(writer: LiveWriter, silent_s: float) -> LiveHealth:
+    if silent_s > SILENT_MAX_S:
+        return LiveHealth(part="writer", ok=False, reason="writer_silent", seconds=int(silent_s))
+    if writer.lag_ms > LAG_MAX_MS:
+        return LiveHealth(part="writer", ok=False, reason="writer_late", seconds=writer.lag_ms // 1000)
+    return LiveHealth(part="writer", ok=True)

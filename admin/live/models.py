@@ -11,6 +11,16 @@ from admin.inputs import Query
 from admin.reports.models import QueryDate
 
 Part = Literal["redis", "writer", "gateways", "ledger"]
+Reason = Literal[
+    "redis_away",
+    "redis_refuses",
+    "redis_cannot_write",
+    "clients_not_told",
+    "writer_silent",
+    "writer_late",
+    "no_gateway",
+    "database_away",
+]
 
 
 class LiveOffer(BaseModel):
@@ -53,11 +63,12 @@ class LiveWriter(BaseModel):
 
 
 class LiveHealth(BaseModel):
-    """Whether a part does its work; `reason` says why not, or what cannot be known."""
+    """Whether a part does its work; `reason` says why not, or what cannot be known, `seconds` for how long."""
 
     part: Part
     ok: bool
-    reason: str | None
+    reason: Reason | None = None
+    seconds: int | None = None
 
 
 class LivePoint(BaseModel):

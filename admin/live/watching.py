@@ -48,7 +48,7 @@ class Watched(Topic):
         self.orders: LiveOrders | None = None
         self.winners: list[LiveWinner] = []
         self.rest_until_s = 0.0
-        self.ledger_problem: str | None = None
+        self.database_away = False
 
     def greeting(self) -> bytes:
         """The latest sample with the history before it."""
@@ -138,9 +138,9 @@ class LiveWatching(Streaming):
                 topic.sales = [ledger.sale(self._resources, topic.code)]
                 topic.orders = ledger.sums(self._resources, topic.code)
                 topic.winners = ledger.winners(self._resources, _sold_last(topic))
-            topic.ledger_problem = None
+            topic.database_away = False
         except SQLAlchemyError:
-            topic.ledger_problem = "the database cannot be reached: sales go on, orders wait in Redis"
+            topic.database_away = True
         finished_s = time.monotonic()
         topic.rest_until_s = finished_s + 9 * (finished_s - began_s)
 
@@ -155,7 +155,8 @@ def _live(topic: Watched, counts: Counts, at: str) -> Live:
     rates = _rates(topic)
     lines = {offer: _offer(offer, *about, counts) for sale in topic.sales for offer, about in sale.offers.items()}
     one = topic.sales[0] if topic.code != ALL and topic.sales else None
-    problem = topic.ledger_problem
+    away = topic.database_away
+    ledger_health = LiveHealth(part="ledger", ok=not away, reason="database_away" if away else None)
     by_outcome: dict[str, float] = {}
     for each in rates.values():
         for outcome, rate in each.items():
@@ -174,7 +175,7 @@ def _live(topic: Watched, counts: Counts, at: str) -> Live:
         orders=topic.orders if one else None,
         winners=topic.winners if one else None,
         writer=counts.writer,
-        health=[*counts.health, LiveHealth(part="ledger", ok=problem is None, reason=problem)],
+        health=[*counts.health, ledger_health],
         sales=[] if one else [_among_all(sale, lines, rates) for sale in topic.sales],
         history=[],
     )

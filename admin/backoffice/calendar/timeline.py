@@ -48,7 +48,11 @@ class Span:
         starts, stops = self._column(entry.starts_at), self._column(entry.ends_at, up=True)
         begins = min(max(starts, 0), self.columns - 1)
         ends = min(max(stops, begins + 1), self.columns)
-        cells = [*self._empty(0, begins), Cell(ends - begins, bar=True), *self._empty(ends, self.columns)]
+        cells = [
+            *self._empty(0, begins),
+            Cell(ends - begins, bar=True, today=self._today(begins, ends)),
+            *self._empty(ends, self.columns),
+        ]
         return Row(entry, cells, starts < 0, stops > self.columns)
 
     def on(self, day: date, entries: Iterable[CalendarEntry]) -> list[CalendarEntry]:
@@ -69,6 +73,10 @@ class Span:
         seconds = (local.hour * 60 + local.minute) * 60 + local.second
         width = 86_400 // self.per_day
         return day * self.per_day + (-(-seconds // width) if up else seconds // width)
+
+    def _today(self, first: int, end: int) -> bool:
+        """Whether the columns from one to another are all today's."""
+        return self.days[first // self.per_day] == self.days[(end - 1) // self.per_day] == self.today
 
     def _empty(self, first: int, end: int) -> Iterable[Cell]:
         """The columns from one to another, cut at midnights."""

@@ -134,6 +134,7 @@ def _common(request: Request, live: Live) -> dict[str, Any]:
     return {
         "parts": outcomes.PARTS,
         "works": outcomes.HEALTH,
+        "reasons": outcomes.REASONS,
         "states": CAMPAIGN_STATES,
         "order_states": ORDER_STATES,
         "actions": ACTIONS,
@@ -152,6 +153,7 @@ def _common(request: Request, live: Live) -> dict[str, Any]:
                 },
                 "orders": {name: str(word.text) for name, word in ORDER_STATES.items()},
                 "works": {name: str(outcomes.HEALTH[name == "ok"].text) for name in ("ok", "no")},
+                "reasons": {name: str(text) for name, text in outcomes.REASONS.items()},
                 "zone": str(zone),
             }
         ),

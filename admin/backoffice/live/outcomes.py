@@ -48,6 +48,17 @@ PARTS: Mapping[str, Any] = {
     "ledger": _("Database"),
 }
 
+REASONS: Mapping[str, Any] = {
+    "redis_away": _("Redis cannot be reached: nobody can buy."),
+    "redis_refuses": _("Redis refuses to answer: look at its log."),
+    "redis_cannot_write": _("Redis cannot write its append-only file: look for a full disk."),
+    "clients_not_told": _("This Redis does not tell who is connected."),
+    "writer_silent": _("No order writer has asked Redis for %(seconds)s s: sales go on, orders wait."),
+    "writer_late": _("The oldest winners have waited for %(seconds)s s to be written."),
+    "no_gateway": _("No gateway is connected to Redis: nobody can buy."),
+    "database_away": _("The database cannot be reached: sales go on, orders wait in Redis."),
+}
+
 HEALTH: Mapping[bool, Word] = {True: Word(_("works"), "green"), False: Word(_("does not work"), "red")}
 
 

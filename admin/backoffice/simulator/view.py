@@ -86,6 +86,7 @@ async def _explained(request: Request, typed: Typed, quote: dict[str, Any]) -> d
     return {
         "names": {product.sku: product.name for product in page.items},
         "offered": offered,
+        "labels": {choice["campaign"]: choice["label"] for line in quote["lines"] for choice in line["choices"]},
         "types": type_titles(),
         "choice_words": explaining.CHOICES,
         "line_words": explaining.LINES,

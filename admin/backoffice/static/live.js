@@ -39,7 +39,7 @@ function showHealth(health) {
     const item = page.querySelector(`[data-part="${each.part}"]`);
     if (!item) continue;
     item.querySelector(".badge").replaceWith(badge({ text: words.works[each.ok ? "ok" : "no"], colour: each.ok ? "green" : "red" }));
-    item.querySelector(".live-reason").textContent = each.reason ?? "";
+    item.querySelector(".live-reason").textContent = each.reason ? words.reasons[each.reason].replace("%(seconds)s", each.seconds) : "";
   }
 }
 
