@@ -76,10 +76,10 @@ def step(event: Event) -> Any:
     if event.before is None:
         return _("Placed")
     if event.before == "refunding" and event.after != "refunded":
-        return _("Part of it was paid back, or the refund was declined")
+        return _("Refund closed")
     return STATES[event.after]
 
 
 def doer(event: Event) -> Any:
-    """Who did it."""
-    return _ACTORS.get(event.actor, _("by itself"))
+    """Who did it, where it was somebody."""
+    return _ACTORS.get(event.actor, "")
