@@ -4,7 +4,7 @@ const PAUSE_MS = 200;
 export function suggest(input, texts) {
   const list = Object.assign(document.createElement("ul"), { id: `${input.id}-found`, className: "rule-found", hidden: true });
   list.setAttribute("role", "listbox");
-  list.setAttribute("aria-label", texts.found);
+  list.setAttribute("aria-label", texts.offered);
   input.removeAttribute("list");
   input.setAttribute("role", "combobox");
   input.setAttribute("aria-autocomplete", "list");
