@@ -161,7 +161,7 @@ async def _steps(request: Request) -> list[Step]:
         any_of("list_products"), _published(request), any_of("list_orders")
     )
     return [
-        Step(_("Make products"), _("What you sell: names, prices, stock."), "/admin/product/list", products),
+        Step(_("Make products"), _("What you sell: names, prices, stock."), "/admin/products/list", products),
         Step(_("Make a campaign"), _("Choose one of ten types and publish it."), "/admin/wizard", published),
         Step(_("Open the storefront"), _("Look at your shop and make a first order."), "/", orders),
     ]

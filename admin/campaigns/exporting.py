@@ -1,19 +1,18 @@
-"""Campaigns as CSV, for spreadsheets: a row for each, piece by piece."""
+"""Campaigns as CSV, for spreadsheets: a row for each."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
+from typing import Any
 
 import orjson
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from admin.campaigns import lists
 from admin.campaigns.models import CampaignChoice, CampaignFilter, CampaignSummary
 from admin.paging import PAGE_MAX
 from admin.routing import Call
-from admin.sheets.cells import guard
+from admin.sheets.sending import table
 
 _PLAIN = (
     "code",
@@ -38,32 +37,24 @@ _OBJECTS = ("audience", "limits", "rule")
 
 def export(call: Call) -> Response:
     """All campaigns that are asked for. What is no plain value is JSON in its cell."""
-    headers = {"Content-Disposition": 'attachment; filename="campaigns.csv"'}
-    return StreamingResponse(_pieces(call, call.query(CampaignChoice)), headers=headers, media_type="text/csv")
+    return table("campaigns", (*_PLAIN, *_LISTS, *_OBJECTS), _rows(call, call.query(CampaignChoice)))
 
 
-def _pieces(call: Call, wanted: CampaignChoice) -> Iterator[str]:
-    yield _written([(*_PLAIN, *_LISTS, *_OBJECTS)])
+def _rows(call: Call, wanted: CampaignChoice) -> Iterator[list[Any]]:
+    """A page of campaigns at a time, each read in a transaction of its own."""
     following: str | None = None
     while True:
         chosen = CampaignFilter.model_construct(**wanted.model_dump(), limit=PAGE_MAX, cursor=following)
         page = lists.page(call.resources, chosen, languages=call.languages)
-        yield _written(_row(each) for each in page.items)
+        yield from map(_row, page.items)
         following = page.next
         if following is None:
             return
 
 
-def _row(campaign: CampaignSummary) -> list[str]:
-    values = [
+def _row(campaign: CampaignSummary) -> list[Any]:
+    return [
         *(getattr(campaign, name) for name in _PLAIN),
         *("|".join(getattr(campaign, name)) for name in _LISTS),
         *(None if (it := getattr(campaign, name)) is None else orjson.dumps(it).decode() for name in _OBJECTS),
     ]
-    return ["" if value is None else guard(str(value)) for value in values]
-
-
-def _written(rows: Iterable[Sequence[str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue()

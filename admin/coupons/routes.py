@@ -11,7 +11,7 @@ from admin.inputs import Nothing
 from admin.paging import Page
 from admin.promotions.coupon import CouponChange, NewCoupon
 from admin.routing import Body, Call, Endpoint
-from admin.sheets.routes import CSV, pieces
+from admin.sheets.sending import CSV, pieces
 
 _AMOUNT = {
     "code": "SAVE5",

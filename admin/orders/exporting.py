@@ -1,19 +1,18 @@
-"""Orders as CSV, for spreadsheets: a row for each, piece by piece, so that the shop may have any number of them."""
+"""Orders as CSV, for spreadsheets: a row for each."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
+from typing import Any
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from admin.orders import views
 from admin.orders.models import Order, OrderChoice, OrderFilter
 from admin.paging import PAGE_MAX
 from admin.resources import Resources
 from admin.routing import Call
-from admin.sheets.cells import guard
+from admin.sheets.sending import table
 
 _OWN = (
     "order_no",
@@ -41,37 +40,27 @@ _HEAD = (*_OWN, "products", "campaigns", *(f"address_{part}" for part in _ADDRES
 
 def export(call: Call) -> Response:
     """All orders that are asked for, the newest first."""
-    wanted = call.query(OrderChoice)
-    headers = {"Content-Disposition": 'attachment; filename="orders.csv"'}
-    return StreamingResponse(_pieces(call.resources, wanted), headers=headers, media_type="text/csv")
+    return table("orders", _HEAD, _rows(call.resources, call.query(OrderChoice)))
 
 
-def _pieces(resources: Resources, wanted: OrderChoice) -> Iterator[str]:
+def _rows(resources: Resources, wanted: OrderChoice) -> Iterator[list[Any]]:
     """A page of orders at a time, each read in a transaction of its own."""
-    yield _written([_HEAD])
     following: str | None = None
     while True:
         chosen = OrderFilter.model_construct(**wanted.model_dump(), limit=PAGE_MAX, cursor=following)
         page = views.page(resources, chosen, shopper=wanted.shopper)
-        yield _written(_row(order) for order in page.items)
+        yield from map(_row, page.items)
         following = page.next
         if following is None:
             return
 
 
-def _row(order: Order) -> list[str]:
+def _row(order: Order) -> list[Any]:
     lines = (f"{each.sku} x {each.quantity}" for each in order.lines)
     address = order.address or {}
-    values = [
+    return [
         *(getattr(order, name) for name in _OWN),
         "|".join(lines),
         "|".join(order.campaigns),
         *(address.get(part) for part in _ADDRESS),
     ]
-    return ["" if value is None else guard(str(value)) for value in values]
-
-
-def _written(rows: Iterable[Sequence[str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue()

@@ -14,10 +14,8 @@ from admin.resources import Resources
 from admin.sheets.cells import guard
 from admin.sheets.files import ENCODING
 from admin.sheets.model import TOGETHER, Column, Sheet
+from admin.sheets.sending import SPOOLED_BYTES
 from gateway.orders.database import reading
-
-SPOOLED_BYTES = 1024 * 1024
-"""A file waits in memory up to this size."""
 
 
 def export(resources: Resources, sheet: Sheet, *, mark: bool) -> IO[bytes]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import IO, Annotated
+from typing import Annotated
 
 from pydantic import Field
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from admin.errors import Invalid
 from admin.inputs import Query, QueryFlag
@@ -17,11 +17,10 @@ from admin.sheets.jobs import Importing
 from admin.sheets.model import Sheet
 from admin.sheets.record import Import, ImportFilter, ImportPage, Progress
 from admin.sheets.registry import SHEETS
+from admin.sheets.sending import CSV, as_reply
 
 AT_ONCE_MAX = 1000
 """Rows of a file that is imported before the reply; a longer one is put in line."""
-CSV = "text/csv"
-_PIECE_BYTES = 65_536
 
 _EXAMPLES = {
     "products": "sku,name,price,stock,tags\r\nteapot,Teapot,8900,40,new|kitchen\r\n",
@@ -46,21 +45,9 @@ class ImportOptions(Query):
 def _export(sheet: Sheet) -> Callable[[Call], Response]:
     def run(call: Call) -> Response:
         file = exporting.export(call.resources, sheet, mark=call.query(ExportOptions).bom)
-        headers = {
-            "Content-Length": str(file.tell()),
-            "Content-Disposition": f'attachment; filename="{sheet.name}.csv"',
-        }
-        return StreamingResponse(pieces(file), headers=headers, media_type=CSV)
+        return as_reply(file, sheet.name)
 
     return run
-
-
-def pieces(file: IO[bytes]) -> Iterator[bytes]:
-    """A file piece by piece from its start; it is closed after the last."""
-    with file:
-        file.seek(0)
-        while piece := file.read(_PIECE_BYTES):
-            yield piece
 
 
 def _import(sheet: Sheet) -> Callable[[Call], Import | Response]:
