@@ -72,7 +72,7 @@ class CategoriesView(RecordsView):
     fields = (
         Line("id", _("Id"), required=True, help_text=_("Short and lasting: kitchen. It never changes.")),
         Line("name", _("Name"), required=True),
-        filtered(CategoryChoice("parent", _("In"), help_text=_("Empty: at the top.")), "parent"),
+        filtered(CategoryChoice("parent", _("Parent category"), help_text=_("Empty: at the top.")), "parent"),
         Whole("position", _("Position"), default=0, required=True, help_text=_("Smaller ones come first.")),
         Line("texts.zh-Hant.name", _("Name in Chinese"), exclude_from_list=True),
         Line("texts.en.name", _("Name in English"), exclude_from_list=True),

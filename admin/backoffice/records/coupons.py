@@ -89,11 +89,15 @@ class CouponsView(RecordsView):
             exclude_from_list=True,
         ),
         Money(
-            "threshold", _("From"), default=0, required=True, help_text=_("What its goods cost after promotions.")
+            "threshold",
+            _("From an amount of"),
+            default=0,
+            required=True,
+            help_text=_("What its goods cost after promotions."),
         ),
         Choice(
             "scope",
-            _("For"),
+            _("Which goods"),
             default="all",
             required=True,
             options={"all": _("all goods"), "category": _("categories"), "items": _("single products")},
@@ -116,7 +120,7 @@ class CouponsView(RecordsView):
         ),
         Choice(
             "audience.kind",
-            _("Who"),
+            _("Audience"),
             default="everyone",
             required=True,
             options={"everyone": _("everyone"), "members": _("members who meet all of these")},
@@ -135,7 +139,7 @@ class CouponsView(RecordsView):
             "audience.birthday",
             _("Birthday"),
             when="audience.kind=members",
-            options={"day": _("today"), "month": _("this month")},
+            options={"day": _("on the day"), "month": _("in the month")},
             exclude_from_list=True,
         ),
         Flag(

@@ -33,7 +33,7 @@ for (const input of document.querySelectorAll("[data-records-when]")) {
   const other = document.getElementById(name);
   const follow = () => {
     input.disabled = other.value !== value;
-    (input.closest(".col") ?? input.closest(".mb-3")).hidden = input.disabled;
+    (input.closest(".row > *") ?? input.closest(".mb-3")).hidden = input.disabled;
   };
   other.addEventListener("change", follow);
   follow();
