@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
+from tests.system.crowd import mint
 from tests.system.running import Up, ask, environment
 
 PASSWORD = "a password of the tests"
@@ -19,12 +20,14 @@ _numbers = itertools.count(1)
 
 @dataclass
 class House:
-    """One running shop. `url` is the sidecar's, `gateway` the gateway's, `key` that of operators' programs."""
+    """One running shop. `url` is the sidecar's, `gateway` the gateway's, `key` that of operators' programs, `secret`
+    signs tokens of shoppers."""
 
     url: str
     gateway: str
     key: str
     owner: tuple[str, str]
+    secret: str
     states: dict[str, Any] = field(default_factory=dict)
 
     def api(self, method: str, path: str, body: Any = None, *, expect: int | None = None) -> Any:
@@ -47,6 +50,11 @@ class House:
         self.api("POST", "/campaigns", body)
         return code
 
+    def click(self, offer: str, shopper: str) -> str:
+        """Click on an offer of the gateway; the outcome."""
+        reply = ask(f"{self.gateway}/seckill/{offer}", method="POST", token=mint(self.secret, shopper))[1]
+        return str(reply["outcome"])
+
     def operator(self, role: str) -> tuple[str, str]:
         """Name and password of an operator with a role, who is made when there is none."""
         if role == "owner":
@@ -63,8 +71,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     try:
         up.until_ready()
         name, password = Path(folder, "operator.txt").read_text().split()
-        key = up.secrets()["SECKILL_ADMIN_KEY"]
-        yield House(up.ready["admin"], up.ready["gateway"], key, (name, password))
+        secrets = up.secrets()
+        key = secrets["SECKILL_ADMIN_KEY"]
+        yield House(up.ready["admin"], up.ready["gateway"], key, (name, password), secrets["SECKILL_TOKEN_SECRET"])
     finally:
         up.stop()
 
