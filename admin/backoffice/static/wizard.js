@@ -14,6 +14,7 @@ function start() {
   const asItGoes = form.dataset.state === "draft" && !form.elements.over;
   let timer = 0;
   let saving = Promise.resolve();
+  let underWay = 0;
   let changes = 0;
 
   const say = (name) => { says.textContent = name ? form.dataset[name] : ""; };
@@ -66,7 +67,11 @@ function start() {
   function soon() {
     clearTimeout(timer);
     // One after the other: each needs the revision that the one before it made.
-    timer = setTimeout(() => { timer = 0; saving = saving.then(save); }, REST_MS);
+    timer = setTimeout(() => {
+      timer = 0;
+      underWay += 1;
+      saving = saving.then(save).then(() => { underWay -= 1; });
+    }, REST_MS);
   }
 
   function changed(event) {
@@ -77,17 +82,14 @@ function start() {
   }
 
   form.addEventListener("input", changed);
-  form.addEventListener("submit", async (event) => {
+  form.addEventListener("submit", (event) => {
     clearTimeout(timer);
+    timer = 0;
     kept.sent();
-    if (form.dataset.waiting === undefined) {
-      // A save under way would make the form's revision old.
-      event.preventDefault();
-      form.dataset.waiting = "";
-      await saving;
-      form.requestSubmit(event.submitter);
-      delete form.dataset.waiting;
-    }
+    if (!underWay) return;
+    // A save under way makes the form's revision old: wait for the new one.
+    event.preventDefault();
+    saving = saving.then(() => form.requestSubmit(event.submitter));
   });
   addEventListener("pagehide", () => {
     if (timer) navigator.sendBeacon(form.action, new URLSearchParams(new FormData(form)));

@@ -138,7 +138,7 @@ class _Taking:
     def texts(self) -> None:
         """Name, slogan and label, in every language."""
         for name in TEXTS:
-            if name in self._form and (self._text(name) or None) != (self._shown[name] or None):
+            if name in self._form:
                 self.body[name] = self._text(name) or None
         if any(name.startswith("texts.") for name in self._form):
             texts = dict(self._campaign.texts)

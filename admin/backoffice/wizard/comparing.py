@@ -38,8 +38,9 @@ class Difference:
 def changed(body: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
     """The parts of a body that say something else than `base`, which is a whole campaign."""
     found: dict[str, Any] = {}
+    typed = _typed(base)
     for name, value in body.items():
-        known = base.get(name)
+        known = typed.get(name)
         if name == "rule" and isinstance(value, dict) and isinstance(known, dict):
             parts = {key: each for key, each in value.items() if not _same(each, known.get(key))}
             if parts:
@@ -89,11 +90,19 @@ def _touched(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 def _flat(body: Mapping[str, Any]) -> dict[str, Any]:
     """A campaign with each part of its rule as a field."""
+    body = _typed(body)
     flat = {name: value for name, value in body.items() if name != "rule"}
     rule = body.get("rule")
     if isinstance(rule, Mapping):
         flat |= {f"rule.{name}": value for name, value in rule.items()}
     return flat
+
+
+def _typed(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A campaign without a label that was made for it: that one follows the rule."""
+    if body.get("label") in (body.get("labels") or {}).values():
+        return {**body, "label": None}
+    return body
 
 
 def _same(one: Any, other: Any) -> bool:
