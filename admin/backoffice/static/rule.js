@@ -26,7 +26,7 @@ function number(rows) {
     const sign = row.querySelector(":scope > .rule-number");
     if (sign) sign.textContent = index + 1;
     const button = row.querySelector(":scope > .rule-remove");
-    if (button) button.setAttribute("aria-label", button.dataset.label.replace("{}", index + 1));
+    if (button) button.setAttribute("aria-label", button.dataset.numbered.replace("{}", index + 1));
   });
   const full = all.length >= Number(rows.dataset.most);
   byName("data-full", rows.dataset.rows).hidden = !full;
