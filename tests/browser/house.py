@@ -20,8 +20,10 @@ _numbers = itertools.count(1)
 
 @dataclass
 class House:
-    """One running shop. `url` is the sidecar's, `gateway` the gateway's, `key` that of operators' programs, `secret`
-    signs tokens of shoppers."""
+    """One running shop. `url` is the sidecar's, `gateway` the gateway's.
+
+    `key` is that of operators' programs; `secret` signs tokens of shoppers.
+    """
 
     url: str
     gateway: str
