@@ -12,7 +12,7 @@ Kind = Literal["reminder", "group_full", "group_failed", "balance_due", "balance
 
 
 class Notice(BaseModel):
-    """Something a shopper is told; `data` depends on its kind. `read_at` is null until they say that they know it."""
+    """Something a shopper is told; `data` depends on its kind. `read_at` is null while it is unread."""
 
     id: int
     kind: Kind
