@@ -71,6 +71,7 @@ async function run() {
   }
 }
 
+document.addEventListener("visibilitychange", () => poll().catch(() => {}));
 document.addEventListener("over", () => setTimeout(() => renew().catch(() => {}), Math.random() * OPENING_SPREAD_MS));
 watch();
 run();
