@@ -152,6 +152,11 @@ class Browser:
         return self._api.send(method, path, key=None, headers=headers, **({} if body is None else {"json": body}))
 
 
+def kind(refusal: httpx.Response) -> str:
+    """Which problem a reply tells of."""
+    return str(refusal.json()["type"]).rpartition(":")[2]
+
+
 def test_roles_limit_what_a_session_may_ask_of_the_api(api: Api, shop: Shop) -> None:
     people = {role: person(shop.resources, shop.unique(role), role) for role in ("viewer", "editor", "owner")}
     browsers = {role: Browser(api, shop.resources, name) for role, name in people.items()}
@@ -168,16 +173,16 @@ def test_roles_limit_what_a_session_may_ask_of_the_api(api: Api, shop: Shop) -> 
     }
     assert allowed == {"viewer": ["look"], "editor": ["look", "change"], "owner": list(asked)}
     refusal = browsers["viewer"].send("POST", "/campaigns", {}, proof=browsers["viewer"].proof)
-    assert (refusal.status_code, refusal.json()["code"], refusal.json()["needs"]) == (403, "forbidden", "editor")
+    assert (refusal.status_code, kind(refusal), refusal.json()["needs"]) == (403, "forbidden", "editor")
 
 
 def test_a_session_changes_nothing_without_the_proof_of_its_own_pages(api: Api, shop: Shop) -> None:
     ann, ben = (person(shop.resources, shop.unique(name)) for name in ("ann", "ben"))
     browser, other = Browser(api, shop.resources, ann), Browser(api, shop.resources, ben)
     sku = shop.product()
-    for proof in (None, "", "x" * 43, "§", other.proof):
-        refusal = browser.send("PATCH", f"/products/{sku}", {"price": 5}, proof=proof and proof.encode("latin-1"))  # type: ignore[arg-type]
-        assert (refusal.status_code, refusal.json()["code"]) == (403, "csrf")
+    for proof in (None, "", "x" * 43, other.proof):
+        refusal = browser.send("PATCH", f"/products/{sku}", {"price": 5}, proof=proof)
+        assert (refusal.status_code, kind(refusal)) == (403, "csrf")
     assert browser.send("GET", f"/products/{sku}").json()["price"] == 12900
     assert browser.send("PATCH", f"/products/{sku}", {"price": 5}, proof=browser.proof).status_code == 200
 
@@ -192,7 +197,7 @@ def test_a_session_that_is_over_is_told_so(api: Api, shop: Shop) -> None:
     browser = Browser(api, shop.resources, ann)
     service.change(shop.resources, ann, {"role": "viewer"}, actor=ACTOR)
     reply = browser.send("GET", "/campaigns")
-    assert (reply.status_code, reply.json()["code"]) == (401, "unauthenticated")
+    assert (reply.status_code, kind(reply)) == (401, "unauthenticated")
     assert "sign in again" in reply.json()["detail"]
 
 
