@@ -1,4 +1,4 @@
-"""Paying an order, and the balance of a pre-sale."""
+"""Paying an order, and the balance of a pre-sale; `next` is the page to go back to."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from admin.errors import AdminError, Invalid, NotFound
+from admin.pages.addresses import local
 from admin.pages.addresses import local
 from admin.pages.locales import gettext as _
 from admin.pages.wording import told
