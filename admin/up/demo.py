@@ -33,6 +33,8 @@ OPENS_IN_MS = 120_000
 STILL_OPENING_MS = 30_000
 """An announced sale that opens sooner than this is no longer worth waiting for at a start."""
 LASTS_MS = 2 * 3_600_000
+ANNOUNCED_LASTS_MS = 20 * 60_000
+"""Short, since every start may announce one more: a shop that is started again and again is not full of them."""
 STILL_RUNNING_MS = 600_000
 """A running sale that ends sooner than this is joined by a new one."""
 ENDS_IN_MS = 500
@@ -98,7 +100,7 @@ def refresh(resources: Resources) -> None:
     if not any(_still_sells(resources, row, now) for row in by_state.get("running", [])):
         _make(resources, "running", now, now + LASTS_MS)
     if not any(row.starts_at_ms - now >= STILL_OPENING_MS for row in by_state.get("not_started", [])):
-        _make(resources, "not_started", now + OPENS_IN_MS, now + OPENS_IN_MS + LASTS_MS)
+        _make(resources, "not_started", now + OPENS_IN_MS, now + OPENS_IN_MS + ANNOUNCED_LASTS_MS)
     ended = by_state.get("ended", [])
     if not ended:
         # By the clock of this moment: making the others may have taken a while.
