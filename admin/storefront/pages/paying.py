@@ -8,7 +8,6 @@ from starlette.responses import Response
 
 from admin.errors import AdminError, Invalid, NotFound
 from admin.pages.addresses import local
-from admin.pages.addresses import local
 from admin.pages.locales import gettext as _
 from admin.pages.wording import told
 from admin.storefront.pages.refusals import why
