@@ -169,4 +169,4 @@ def _outcomes(live: Live) -> list[tuple[str, str, float, float]]:
 
 
 def _operation_id() -> str:
-    return f"monitor {secrets.token_hex(8)}"
+    return f"monitor-{secrets.token_hex(8)}"

@@ -80,7 +80,7 @@ def grouped(counts: Mapping[str, float]) -> list[float]:
 def minute(live: Live, zone: ZoneInfo) -> tuple[list[LivePoint], list[str]]:
     """At least a minute of history, with what the seconds are called; before the first sample nothing is drawn."""
     lacking = max(MINUTE - len(live.history), 0)
-    empty = LivePoint(at="", clicks={}, held=0)
+    empty = LivePoint(at="", clicks={}, held=live.history[0].held if live.history else 0)
     points = [empty] * lacking + list(live.history)
     return points, [when(point.at, zone, "clock") if point.at else "" for point in points]
 

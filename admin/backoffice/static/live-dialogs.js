@@ -1,5 +1,5 @@
 // What may be done about a sale: a link opens its dialog, which tells the answer.
-const MARK = "monitor ";
+const MARK = "monitor-";
 
 const fresh = () => MARK + Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 

@@ -101,10 +101,8 @@ function showSales(live) {
   }
 }
 
-const EMPTY = { at: null, clicks: {}, held: 0 };
-
 function draw() {
-  const points = [...Array(Math.max(MINUTE - history.length, 0)).fill(EMPTY), ...history];
+  const points = [...Array(Math.max(MINUTE - history.length, 0)).fill({ at: null, clicks: {}, held: history[0].held }), ...history];
   const labels = points.map((point) => (point.at ? times.format(new Date(point.at)) : ""));
   const rates = page.querySelector('[data-chart="rates"]');
   const groups = words.groups.map((group) => points.map((point) => sum(group.map((name) => point.clicks[name] ?? 0))));
