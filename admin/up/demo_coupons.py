@@ -15,7 +15,7 @@ LASTS_MS = 30 * 24 * 3_600_000
 COUPONS: dict[str, dict[str, Any]] = {
     "DEMO-HELLO": {"name": "Welcome 見面禮", "kind": "amount", "amount_off": 500, "total": 1000},
     "DEMO-OVER300": {
-        "name": "From 300 on 滿三百折",
+        "name": "From 300 on 滿三百九折",
         "kind": "percent",
         "percent_off": 10,
         "threshold": 30_000,
