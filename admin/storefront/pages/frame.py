@@ -7,15 +7,13 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from admin import pages
 from admin.pages import locales
 from admin.storefront.pages import drawing
 from gateway.files import Folder
 
 _HERE = Path(__file__).parent
-_SHARED = Path(pages.__file__).parent
-TEMPLATES = (_HERE / "templates", _SHARED / "templates")
-FOLDER = Folder.read(_SHARED / "static", _HERE / "static")
+TEMPLATES = _HERE / "templates"
+FOLDER = Folder.read(_HERE / "static")
 
 
 @cache
