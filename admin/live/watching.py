@@ -29,6 +29,8 @@ HISTORY = 120
 """Points that are kept: as many seconds."""
 SMOOTHED = 4
 """Gateways report once a second, each at its own instant: rates are of so many samples together."""
+TOO_SHORT_S = 0.5
+"""From looks that nearly coincide no rate can be told."""
 LINGER_S = 120.0
 """A sale is sampled for so long after the last one looked."""
 TOPICS_MAX = 32
@@ -209,12 +211,11 @@ def _among_all(sale: Sale, lines: Mapping[str, LiveOffer], rates: Mapping[str, M
     )
 
 
-def _rates(topic: Watched, interval_s: float = LiveWatching.interval_s) -> dict[str, dict[str, float]]:
+def _rates(topic: Watched) -> dict[str, dict[str, float]]:
     """Clicks per second by offer and outcome, over the samples that are kept."""
     oldest, newest = topic.counts[0], topic.counts[-1]
     passed_s = newest.at_s - oldest.at_s
-    # From two looks that nearly coincide no rate can be told.
-    if passed_s < interval_s / 2:
+    if passed_s <= TOO_SHORT_S:
         return {}
     found: dict[str, dict[str, float]] = {}
     for offer, clicks in newest.clicks.items():
