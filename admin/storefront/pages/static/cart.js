@@ -9,14 +9,18 @@ main.classList.add("live");
 
 const keyed = (key) => (key ? main.querySelector(`[data-key="${CSS.escape(key)}"]`) : null);
 
-/** Show an answer in place: what was open stays open, and the focus where it was. */
-function swap(page) {
-  const key = document.activeElement?.dataset?.key ?? document.activeElement?.id;
+/** Show what was answered to a form: what was open stays open, the focus where it was, and what is being typed. */
+function swap(page, form) {
+  const active = document.activeElement;
+  const key = active?.dataset?.key ?? active?.id;
+  const typed = active?.form !== form && active?.value !== active?.defaultValue ? active.value : null;
   const open = [...main.querySelectorAll("details[open]")].map((each) => each.dataset.key);
   main.replaceChildren(...page.getElementById("main").childNodes);
   document.querySelector(".main-links").replaceChildren(...page.querySelector(".main-links").childNodes);
   for (const each of open) keyed(each)?.setAttribute("open", "");
-  (keyed(key) ?? document.getElementById(key) ?? main).focus({ preventScroll: true });
+  const again = keyed(key) ?? document.getElementById(key) ?? main;
+  again.focus({ preventScroll: true });
+  if (typed !== null && again.defaultValue !== undefined) again.value = typed;
   const told = main.querySelector(".bad, .wrong, .note")?.textContent ?? "";
   said.textContent = `${told} ${main.querySelector("[data-said]")?.dataset.said ?? ""}`.trim();
   for (const image of main.querySelectorAll(".art img")) image.onerror = () => image.remove();
@@ -35,7 +39,7 @@ async function send(form, button) {
     const reply = await fetch(button?.getAttribute("formaction") ?? form.action, { method: "POST", body: fields });
     const text = await reply.text();
     if (reply.redirected && new URL(reply.url).pathname !== location.pathname) return location.assign(reply.url);
-    if (turn === latest) swap(new DOMParser().parseFromString(text, "text/html"));
+    if (turn === latest) swap(new DOMParser().parseFromString(text, "text/html"), form);
   } catch {
     // The browser tells people what is wrong better than we could.
     location.reload();
@@ -59,5 +63,8 @@ main.addEventListener("submit", (event) => {
   else send(event.target, event.submitter);
 });
 main.addEventListener("change", ({ target }) => {
-  if (target.name === "quantity" && target.dataset.known && target.value !== target.dataset.known) send(target.form);
+  if (target.name !== "quantity" || !target.dataset.known || target.value === target.dataset.known) return;
+  // The Enter key sends the form by itself, too.
+  clearTimeout(waiting);
+  waiting = setTimeout(() => send(target.form));
 });
