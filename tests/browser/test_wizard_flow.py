@@ -46,15 +46,15 @@ def test_a_campaign_is_made_step_by_step_tried_and_published(house: House, enter
     page = enter("editor", "/admin/wizard")
     assert_accessible(page)
     page.get_by_role("button", name="Item discount").click()
-    page.get_by_label("Name").first.fill("Hat & Broom 50")
+    page.get_by_label("Name").first.fill(f"Hat & Broom {sku}")
     page.get_by_label("At once").check()
     page.fill("[name=ends_at]", local(days=2))
     save(page)
 
-    # The code was made from the name.
-    expect(page).to_have_url(f"{house.url}/admin/wizard/hat-broom-50/rule")
-    house.api("PATCH", "/campaigns/hat-broom-50", {"rule": {"percent_off": 20}})
-    page.goto(f"{house.url}/admin/wizard/hat-broom-50/goods")
+    code = f"hat-broom-{sku}"  # Made from the name.
+    expect(page).to_have_url(f"{house.url}/admin/wizard/{code}/rule")
+    house.api("PATCH", f"/campaigns/{code}", {"rule": {"percent_off": 20}})
+    page.goto(f"{house.url}/admin/wizard/{code}/goods")
     page.get_by_placeholder("Name or SKU").type("<script>alert(1)")
     page.get_by_label(re.compile("Wizard's <script>")).check()
     page.get_by_role("button", name="Take what is ticked").click()
@@ -117,13 +117,13 @@ def test_what_is_wrong_is_told_beside_its_field_and_the_rest_is_saved(
 def test_typing_survives_a_closed_tab_and_a_reload(house: House, enter: Enter) -> None:
     code = draft(house, house.product(), name="Before")
     page = enter("editor", f"/admin/wizard/{code}/basics")
-    page.get_by_label("Name").first.fill("Typed and never sent")
+    page.get_by_label("Name").first.fill(f"Typed into {code}")
     expect(page.locator("[data-saying]")).to_have_text("Saved.")
     page.close()
     page = enter("editor", "/admin/wizard")
-    page.get_by_role("link", name="Typed and never sent").click()
+    page.get_by_role("link", name=f"Typed into {code}").click()
     page.goto(f"{house.url}/admin/wizard/{code}/basics")
-    expect(page.get_by_label("Name").first).to_have_value("Typed and never sent")
+    expect(page.get_by_label("Name").first).to_have_value(f"Typed into {code}")
 
     # What cannot be saved stays in the window.
     page.fill("[name='limits.total']", "many")
@@ -172,9 +172,11 @@ def test_a_running_campaign_changes_only_what_its_state_allows(
     page.locator("summary").click()
     page.evaluate("document.querySelector('[name=priority]').disabled = false")
     page.fill("[name=priority]", "9")
+    page.get_by_label("Slogan").first.fill("Never")
     save(page, "Save changes")
     expect(page.locator("#error-priority")).to_contain_text("running")
     expect(page.locator("[name=priority]")).to_have_value("9")
+    assert house.api("GET", f"/campaigns/{code}")["slogan"] == "Last days"
     forgiving()
 
     page = enter("viewer", f"/admin/wizard/{code}/basics")

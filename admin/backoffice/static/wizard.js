@@ -26,6 +26,7 @@ function start() {
     for (const slot of form.querySelectorAll("[data-error]")) {
       const text = errors[slot.dataset.error] ?? "";
       slot.textContent = form.querySelector(`[id="error-${CSS.escape(slot.dataset.error)}"]`) ? "" : text;
+      if (text) slot.closest("details")?.setAttribute("open", "");
       const field = slot.parentElement.querySelector("input, select, textarea");
       if (field) field.classList.toggle("is-invalid", text !== "");
     }

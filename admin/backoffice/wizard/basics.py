@@ -26,10 +26,12 @@ CODE_MAX = 40
 TEXTS = ("name", "slogan", "label")
 LIMITS = ("per_shopper", "total", "budget")
 
+_FOLDED = frozenset({"priority", "coupons_allowed", "label", "texts"})
+
 Values = dict[str, Any]
 
 
-async def context(request: Request, campaign: Campaign, typed: FormData | None) -> dict[str, Any]:
+async def context(request: Request, campaign: Campaign, typed: FormData | None, errors: Errors) -> dict[str, Any]:
     """What the template of the step needs."""
     promotion = registry.available()[campaign.type]
     sessions = await ask_all(request, "list_sessions", most=SESSIONS_MAX) if promotion.sold_by_gateway else []
@@ -42,6 +44,7 @@ async def context(request: Request, campaign: Campaign, typed: FormData | None) 
         "text_languages": LANGUAGES,
         "neighbours": await neighbours(request, campaign),
         "made_code": is_made(campaign),
+        "folded_wrong": any(name.split(".")[0] in _FOLDED for name in errors),
     }
 
 

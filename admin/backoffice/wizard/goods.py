@@ -11,11 +11,14 @@ from admin.backoffice.wizard import columns, pasting
 from admin.backoffice.wizard.catalogue import products_of
 from admin.backoffice.wizard.saving import Errors
 from admin.backoffice.wizard.spelling import SCOPES
+from admin.backoffice.wizard.typed import words
 from admin.campaigns.models import Campaign
 from admin.pages.asking import ask, ask_all
 from admin.pages.locales import gettext
 from admin.promotions.model import ITEMS_MAX
 
+ROWS_MAX = 150
+"""Products whose terms one page has fields for: forms of more than a thousand fields are refused."""
 FOUND_MAX = 20
 """Products that one search shows."""
 CATEGORIES_MAX = 2000
@@ -26,18 +29,20 @@ async def context(request: Request, campaign: Campaign, typed: FormData | None, 
     scope = campaign.scope if typed is None else str(typed.get("scope", campaign.scope))
     listed = await _listed(request, campaign, typed)
     excluded = campaign.exclude if typed is None else await _excluded(request, campaign, typed)
-    products = await products_of(request, {*listed, *excluded, *_components(campaign)})
+    shown = listed[:ROWS_MAX]
+    products = await products_of(request, {*shown, *excluded, *_components(campaign)})
     asked = request.query_params if typed is None else typed
     return {
         "scope": scope,
         "scopes": SCOPES,
         "chosen": campaign.categories if typed is None else typed.getlist("categories"),
         "components": _components(campaign) if campaign.type == "bundle" else None,
-        "listed": listed,
+        "listed": shown,
+        "unshown": listed[ROWS_MAX:],
         "excluded": excluded,
         "products": products,
         "columns": columns.of(campaign.type),
-        "cells": columns.cells(request, campaign, listed, typed),
+        "cells": columns.cells(request, campaign, shown, typed),
         "published": _published(campaign),
         "results": columns.prices(request, campaign, products),
         "pasted": "" if typed is None else str(typed.get("paste", "")),
@@ -81,7 +86,7 @@ async def take(request: Request, campaign: Campaign, form: FormData) -> tuple[di
     errors: Errors = {}
     body: dict[str, Any] = {}
     scope = str(form.get("scope", campaign.scope))
-    if "scope" in form:
+    if "scope" in form.getlist("asked"):
         body["scope"] = scope
         body["categories"] = [str(each) for each in form.getlist("categories")] if scope == "category" else []
     if "exclude" in form.getlist("asked"):
@@ -112,7 +117,7 @@ async def _listed(request: Request, campaign: Campaign, form: FormData | None) -
     """The products of the list, after what the pressed button does to it."""
     if form is None or "items" not in form.getlist("asked"):
         return [item.sku for item in campaign.items if not item.removed]
-    listed = [str(each) for each in form.getlist("listed")]
+    listed = [str(each) for each in form.getlist("listed")] + words(str(form.get("unshown", "")))
     do, _, sku = str(form.get("do", "")).partition(":")
     if do == "remove":
         return [each for each in listed if each != sku]
@@ -122,7 +127,7 @@ async def _listed(request: Request, campaign: Campaign, form: FormData | None) -
 
 
 async def _excluded(request: Request, campaign: Campaign, form: FormData) -> list[str]:
-    excluded = [str(each) for each in form.getlist("excluded")]
+    excluded = words(str(form.get("excluded", "")))
     do, _, sku = str(form.get("do", "")).partition(":")
     if do == "include":
         return [each for each in excluded if each != sku]

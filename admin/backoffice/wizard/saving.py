@@ -35,7 +35,7 @@ class Saved:
 async def save(
     request: Request, code: str, body: Mapping[str, Any], errors: Errors, revision: int, over: int | None
 ) -> Saved:
-    """Store the parts of a step that are right.
+    """Store the parts of a step that are right; of a published campaign all of it, or nothing.
 
     `revision` is the one that the form was filled from. `over` is a later one whose changes the operator has seen
     and wants to go over: then only what the operator changed is sent, and everything else stays.
@@ -49,6 +49,10 @@ async def save(
         given = given if base is None else comparing.changed(given, base.before or {})
     saved = Saved(await ask(request, "read_campaign", path={"code": code}), errors)
     known = revision if over is None else over
+    # What shoppers see changes as a whole or not at all; of a draft everything that is right is kept.
+    in_parts = saved.campaign.state == "draft"
+    if errors and not in_parts:
+        return saved
     for _ in range(TRIES_MAX):
         if not given and saved.campaign.revision == known:
             break
@@ -62,11 +66,12 @@ async def save(
             break
         except Invalid as error:
             _add(saved.errors, by_field(error.errors))
+            if not in_parts:
+                break
             given = _without(given, (each.field for each in error.errors))
         except Conflict as error:
-            name = str(error.members.get("field", ""))
-            _add(saved.errors, {name: [told(error)]})
-            given = _without(given, [name]) if name else {}
+            _add(saved.errors, {str(error.members.get("field", "")): [told(error)]})
+            break
         except Deferred as error:
             saved.note = told(error)
             saved.campaign = await ask(request, "read_campaign", path={"code": code})

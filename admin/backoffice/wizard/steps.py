@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from admin.backoffice.wizard import ruling
+from admin.backoffice.wizard import ruling_fields
 from admin.gate.models import CheckError
 from admin.pages.locales import lazy_gettext as _
 
@@ -41,7 +41,7 @@ class Step:
 
 def of(type_name: str) -> tuple[str, ...]:
     """The names of the steps that a campaign of some type has, in order."""
-    rule, *further = ruling.steps(type_name)
+    rule, *further = ruling_fields.steps(type_name)
     return ("basics", rule, "goods", *further, "check")
 
 

@@ -16,15 +16,12 @@ from admin.backoffice.wizard import basics, beginning, checking, goods, ruling, 
 from admin.backoffice.wizard.locks import Locks
 from admin.backoffice.wizard.saving import Errors, Saved
 from admin.campaigns.models import Campaign
-from admin.errors import Conflict, Invalid, NotFound
+from admin.errors import Conflict, Deferred, Invalid, NotFound, StaleRevision
 from admin.gate.models import CampaignCheck
 from admin.pages.asking import allowed, ask
 from admin.pages.locales import gettext
 from admin.pages.locales import lazy_gettext as _
 from admin.pages.wording import by_field, told
-
-FORM_FIELDS_MAX = 20_000
-"""Fields of one form: a campaign may list a thousand products with a few terms each."""
 
 
 class Wizard(CustomView):
@@ -42,7 +39,7 @@ class Wizard(CustomView):
     @route("", methods=["POST"], name="wizard-begin")
     async def begin(self, request: Request) -> Response:
         """Make the draft, and ask the first question."""
-        form = await _form(request)
+        form = await request.form()
         try:
             campaign = await beginning.make(request, form)
         except Invalid as error:
@@ -58,7 +55,7 @@ class Wizard(CustomView):
             "wizard/begin.html",
             title=_("New campaign"),
             errors=errors,
-            typed=await _form(request) if request.method == "POST" else None,
+            typed=await request.form() if request.method == "POST" else None,
             status=422 if errors else 200,
             **await beginning.context(request),
         )
@@ -81,7 +78,7 @@ class Wizard(CustomView):
     @route("/{code}/{step}", methods=["POST"], name="wizard-save")
     async def save(self, request: Request) -> Response:
         """Save one step and go where the button says."""
-        campaign, step, form = await _campaign(request), request.path_params["step"], await _form(request)
+        campaign, step, form = await _campaign(request), request.path_params["step"], await request.form()
         _require(campaign, step)
         if step == "check":
             return await self._publish(request, campaign, form)
@@ -114,8 +111,10 @@ class Wizard(CustomView):
         except Invalid:
             # The report on the page has all of it.
             saved.errors[""] = [gettext("It cannot be published yet: see what is left to do.")]
-        except Conflict as error:
+        except (Conflict, StaleRevision) as error:
             saved.errors[""] = [told(error)]
+        except Deferred as error:
+            return go(request, f"/wizard/{campaign.code}/check", told(error), kind="warning")
         if saved.errors:
             return await self._show(request, saved, None)
         return go(request, f"/wizard/{campaign.code}/check", gettext("The campaign is published."))
@@ -171,10 +170,6 @@ def _require(campaign: Campaign, step: str) -> None:
         raise NotFound("there is no such step")
 
 
-async def _form(request: Request) -> FormData:
-    return await request.form(max_fields=FORM_FIELDS_MAX)
-
-
 def _number(form: FormData | None, name: str) -> int | None:
     text = "" if form is None else str(form.get(name, ""))
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
@@ -185,7 +180,7 @@ async def _context(
 ) -> dict[str, Any]:
     match step:
         case "basics":
-            return await basics.context(request, saved.campaign, typed)
+            return await basics.context(request, saved.campaign, typed, saved.errors)
         case "goods":
             return await goods.context(request, saved.campaign, typed, saved.errors)
         case "check":
