@@ -84,8 +84,9 @@ class Campaigns(CampaignPage):
             **area.shared(),
         )
 
+    # Routes are tried by the names of their methods, the last one first: before that of one page.
     @route("/export.csv")
-    async def export(self, request: Request) -> Response:
+    async def taken_along(self, request: Request) -> Response:
         """The same list, or some of it, as a file."""
         reply: Response = await asking.ask(request, "export_campaigns", query=chosen(request, (*FILTERS, "codes")))
         return reply

@@ -45,8 +45,9 @@ class Orders(OrderPages):
             **area.shared(),
         )
 
+    # Routes are tried by the names of their methods, the last one first: before that of one page.
     @route("/export.csv")
-    async def export(self, request: Request) -> Response:
+    async def taken_along(self, request: Request) -> Response:
         """The same list, all of it, as a file."""
         query = {name: value for name, value in _query(request).items() if name != "cursor"}
         reply: Response = await asking.ask(request, "export_orders", query=query)
