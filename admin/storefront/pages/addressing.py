@@ -24,7 +24,7 @@ class Field:
 
 
 FIELDS = (
-    Field("name", _("Name"), "name", "half"),
+    Field("name", _("Full name"), "name", "half"),
     Field("phone", _("Phone"), "tel", "half"),
     Field("line1", _("Street and number"), "address-line1"),
     Field("line2", _("Floor, building"), "address-line2", optional=True),
