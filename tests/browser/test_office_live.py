@@ -152,7 +152,7 @@ def test_the_calendar_shows_overlaps_and_why_one_goes_first(house: House, enter:
     assert_accessible(page)
     page.get_by_role("link", name="Week", exact=True).click()
     expect(page.get_by_role("row").filter(has_text="High").locator(".cal-bar")).to_have_count(1)
-    page.get_by_role("link", name="Next").click()
+    page.get_by_role("link", name="Later").click()
     expect(page.get_by_text("No campaign runs in these days.")).to_be_visible()
     page.go_back()
     page.get_by_role("row").filter(has_text="High").locator(".cal-bar").click()
