@@ -100,7 +100,7 @@ class Operators(Area):
     async def _show(self, request: Request, *, status: int = 200, **context: Any) -> Response:
         owner = area.is_owner(request)
         everybody = await asking.ask_all(request, "list_operators", most=SHOWN_MAX) if owner else []
-        missing = {"fields": {}, "given": {}, "wanted": None, "error": None, "secret": None}
+        missing: dict[str, Any] = {"fields": {}, "given": {}, "wanted": None, "error": None, "secret": None}
         return show(
             self,
             request,

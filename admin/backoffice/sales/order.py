@@ -120,7 +120,7 @@ class OrderPages(Area):
     async def _choose(
         self, request: Request, order: OrderInFull, chosen: RefundForm, *, status: int = 200, **context: Any
     ) -> Response:
-        missing = {"preview": None, "error": None, "fields": {}}
+        missing: dict[str, Any] = {"preview": None, "error": None, "fields": {}}
         return show(
             self,
             request,
