@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from admin.pages.locales import gettext as _
-from admin.pages.locales import money, ngettext
+from admin.pages.locales import money
 from admin.storefront.models import ShopChoice, ShopProductData
 from admin.storefront.pages import flash
 from admin.storefront.pages.refusals import plain
@@ -66,8 +66,9 @@ def _takes(about: ShopChoice, product: ShopProductData) -> str:
     price, cheaper = money(about.unit_price, product.currency), about.unit_price < product.price
     if not cheaper:
         # What it brings is a gift or an add-on.
-        count = about.reach_quantity
-        return ngettext("One is enough.", "Buy %(count)s to get it.", count) % {"count": count}
+        if about.reach_quantity == 1:
+            return _("One is enough.")
+        return _("Buy %(count)s to get it.") % {"count": about.reach_quantity}
     if about.reach_quantity > 1:
         return _("Buy %(count)s, then %(price)s each.") % {"count": about.reach_quantity, "price": price}
     return _("%(price)s each.") % {"price": price}
