@@ -132,6 +132,8 @@ def test_a_list_shows_what_is_asked_for(api: Api) -> None:
     assert skus(api, "tag=new") == ["kettle"]
     assert skus(api, "tag=it's") == ["kettle"]
     assert skus(api, "gift_only=true") == ["mug"]
+    assert skus(api, "sku=mug,kettle,none") == ["kettle", "mug"]
+    api.get("/products?sku=not%20one", 422)
     # A part of name or SKU, in any case; nothing in it is a wildcard.
     assert skus(api, "q=KETT") == ["kettle"]
     assert skus(api, "q=銅") == ["kettle"]
