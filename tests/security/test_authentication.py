@@ -82,6 +82,7 @@ def test_every_operation_asks_who_it_is(deployment: Deployment) -> None:
 def test_what_guests_may_ask_is_known(deployment: Deployment) -> None:
     assert open_to_guests(deployment) == {
         ("POST", "/api/quote"),
+        ("POST", "/api/quote/options"),
         ("GET", "/api/products"),
         ("GET", "/api/products/x1"),
         ("GET", "/api/campaigns/x1"),
