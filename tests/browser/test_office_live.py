@@ -138,27 +138,29 @@ def test_a_report_is_printed_on_one_page(house: House, enter: Callable[..., Page
 def test_the_calendar_shows_overlaps_and_why_one_goes_first(house: House, enter: Callable[..., Page]) -> None:
     sku = house.product()
     window = {"starts_at": "2038-03-02T00:00:00+08:00", "ends_at": "2038-03-05T00:00:00+08:00"}
-    house.campaign("item_discount", {"percent_off": 10}, [{"sku": sku}], name=f"Low {EVIL}", **window)
-    high = house.campaign("item_discount", {"percent_off": 5}, [{"sku": sku}], name="High", priority=9, **window)
+    house.campaign("item_discount", {"percent_off": 10}, [{"sku": sku}], name=f"Low {sku} {EVIL}", **window)
+    high = house.campaign(
+        "item_discount", {"percent_off": 5}, [{"sku": sku}], name=f"High {sku}", priority=9, **window
+    )
     page = enter("viewer", "/admin/calendar?day=2038-03-04")
     expect(page.get_by_role("heading", name="March 2038")).to_be_visible()
-    row = page.get_by_role("row").filter(has_text=f"Low {EVIL}")
+    row = page.get_by_role("row").filter(has_text=f"Low {sku}")
     # Monday the 1st is empty, then three days of it, then the rest of the month.
     assert [each.get_attribute("colspan") for each in row.locator("td").all()][:3] == ["1", "3", "1"]
     row.get_by_role("link", name="1 overlap").click()
     expect(page.locator("#overlaps")).to_contain_text(
-        f"1 product ({sku}). High goes first: its priority is higher."
+        f"1 product ({sku}). High {sku} goes first: its priority is higher."
     )
     assert_accessible(page)
     page.get_by_role("link", name="Week", exact=True).click()
-    expect(page.get_by_role("row").filter(has_text="High").locator(".cal-bar")).to_have_count(1)
+    expect(page.get_by_role("row").filter(has_text=f"High {sku}").locator(".cal-bar")).to_have_count(1)
     page.get_by_role("link", name="Later").click()
     expect(page.get_by_text("No campaign runs in these days.")).to_be_visible()
     page.go_back()
-    page.get_by_role("row").filter(has_text="High").locator(".cal-bar").click()
+    page.get_by_role("row").filter(has_text=f"High {sku}").locator(".cal-bar").click()
     expect(page).to_have_url(f"{house.url}/admin/campaigns/{high}")
     phone = enter("viewer", "/admin/calendar?day=2038-03-04", **PHONE)
-    expect(phone.locator(".cal-list > li").nth(1)).to_contain_text("High")
+    expect(phone.locator(".cal-list > li").nth(1)).to_contain_text(f"High {sku}")
     expect(phone.locator("table.cal")).to_be_hidden()
     assert_accessible(phone)
 
