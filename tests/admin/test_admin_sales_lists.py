@@ -20,7 +20,7 @@ def test_campaigns_are_sorted_by_start_page_by_page_and_exported(api: Api, shop:
     now, word = shop.now_ms(), shop.unique("word")
     starts = {"b": 300_000, "a": 100_000, "c": 200_000}
     for name, after in starts.items():
-        shop.later(code=f"{word}-{name}", starts_at=now + after, ends_at=now + 400_000, name="=1+1")
+        shop.campaign(code=f"{word}-{name}", starts_at=now + after, ends_at=now + 400_000, name="=1+1")
     draft = api.post("/campaigns", {"type": "bundle", "code": f"{word}-d", "draft": True}, 201)["code"]
     found, path = [], f"/campaigns?q={word}&sort=start&limit=2"
     while path:
