@@ -22,7 +22,6 @@ from admin.inputs import (
 )
 from admin.paging import Numbered
 
-
 SKUS_MAX = 200
 """Products that one list may name."""
 
