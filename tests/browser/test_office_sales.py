@@ -57,6 +57,8 @@ def test_a_campaign_is_found_paused_resumed_and_ended(
     page.get_by_role("link", name="<script>alert(1)</script> week").click()
     expect(page.get_by_text("Percent off: 10 %")).to_be_visible()
     assert_accessible(page)
+    # Only flash sales are watched live: no link leads nowhere.
+    expect(page.get_by_role("link", name="Live monitor")).to_have_count(0)
     # It is on sale, so it cannot be deleted; the page says why.
     expect(page.get_by_role("button", name="Delete or archive")).to_be_disabled()
     expect(page.get_by_text("end it first")).to_be_visible()
