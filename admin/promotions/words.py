@@ -15,6 +15,9 @@ _RULE = "rule."
 _YES = {"en": "yes", "zh-Hant": "是"}
 _BETWEEN = {"en": (": ", ", "), "zh-Hant": ("：", "、")}
 """What stands between a field and its value, and between fields of a row."""
+_PRODUCT = ("sku", "quantity")
+_TAKEN_OFF = "percent_off"
+"""Percentages that say what is taken off; Chinese says what is left to pay (折). Others are a share of a price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +78,7 @@ def _shown(each: FormField, value: Any, reader: Reader) -> str:
         case "money":
             return money.show(value, reader.currency)
         case "percent":
-            percent = money.show_percent(value)
-            return f"{percent} %"
+            return _percent(each, value, reader)
         case "multiplier":
             return money.show_percent(value)
         case "choice":
@@ -87,17 +89,34 @@ def _shown(each: FormField, value: Any, reader: Reader) -> str:
             return format_instant(value, reader.zone)
         case "product":
             return reader.name_of(value)
+        case "session":
+            return ""  # its hours are the campaign's own, which stand beside the rule
         case "table":
             return _row(each.columns, value, reader)
     return str(value)
 
 
+def _percent(each: FormField, basis_points: int, reader: Reader) -> str:
+    if reader.language == "zh-Hant" and each.path.rpartition(".")[2] == _TAKEN_OFF:
+        return f"{money.show_zhe(basis_points)} 折"
+    return f"{money.show_percent(basis_points)} %"
+
+
 def _row(columns: Iterable[FormField], row: Any, reader: Reader) -> str:
     if isinstance(row, list):
         return _between(reader)[1].join(_row(columns, each, reader) for each in row)
-    parts = []
+    product = _product(columns, row, reader)
+    parts = [product] if product else []
     for column in columns:
-        shown = _shown(column, _at(row, column.path), reader)
+        shown = "" if product and column.path in _PRODUCT else _shown(column, _at(row, column.path), reader)
         if shown:
             parts.append(_joined(column, shown, reader))
     return _between(reader)[1].join(parts)
+
+
+def _product(columns: Iterable[FormField], row: Any, reader: Reader) -> str:
+    """The product that a row is about and how many of it: `Mug × 2`; empty when it is about none."""
+    sku, quantity = (_at(row, path) for path in _PRODUCT)
+    if not sku or not any(column.path == _PRODUCT[0] for column in columns):
+        return ""
+    return f"{reader.name_of(sku)} × {quantity}" if quantity else reader.name_of(sku)

@@ -53,9 +53,21 @@ def test_every_type_has_words_in_both_languages(type_name: str) -> None:
         (
             "bundle",
             {"price": 15000, "components": [{"sku": "kettle", "quantity": 2}]},
-            ["The set: Product: Copper kettle, Units: 2", "Price of a set: 150.00"],
+            ["The set: Copper kettle × 2", "Price of a set: 150.00"],
         ),
     ],
 )
 def test_only_what_is_filled_in_is_told(type_name: str, rule: object, expected: list[str]) -> None:
     assert words(type_name, "en", rule) == expected
+
+
+def test_chinese_says_what_a_discount_leaves_and_a_share_stays_a_percentage() -> None:
+    tiers = {"by": "count", "tiers": [{"at": 2, "percent_off": 15}]}
+    assert words("threshold_discount", "zh-Hant", tiers)[1] == "級距：滿件：2、折扣：8.5 折"
+    deposit = dict(registry.available()["presale"].body)["rule"] | {"deposit": None, "deposit_percent": 10}
+    assert [line for line in words("presale", "zh-Hant", deposit) if "10 %" in line]
+
+
+def test_the_session_of_a_sale_is_left_to_its_time() -> None:
+    rule = {"price": 9900, "session": {"id": "noon", "date": "2026-11-22"}}
+    assert not [line for line in words("seckill", "en", rule) if "noon" in line]
