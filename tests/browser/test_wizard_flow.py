@@ -99,6 +99,7 @@ def test_what_is_wrong_is_told_beside_its_field_and_the_rest_is_saved(
     page.get_by_role("button", name="Take the list").click()
     expect(page.get_by_text("Line 3: there is no product nowhere")).to_be_visible()
     expect(page.get_by_text("Line 4: Fixed price: Write an amount")).to_be_visible()
+    expect(page.locator("[data-sku]")).to_have_count(1)  # What could be read is saved, and shown so.
     expect(page.locator("[name=paste]")).to_have_value(f"sku,price\n{sku},50\nnowhere,1\n{other},cheap\n")
     assert [(item["sku"], item["price"]) for item in house.api("GET", f"/campaigns/{code}")["items"]] == [
         (sku, 5000)

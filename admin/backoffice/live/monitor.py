@@ -16,7 +16,7 @@ from starlette_admin.views import CustomView
 from admin.backoffice.live import outcomes
 from admin.backoffice.sales.words import CAMPAIGN_STATES, ORDER_STATES
 from admin.backoffice.showing import go, show
-from admin.errors import AdminError, Invalid
+from admin.errors import AdminError, Forbidden, Invalid
 from admin.live.models import Live
 from admin.pages import charts
 from admin.pages.asking import allowed, ask
@@ -70,9 +70,10 @@ class Monitor(CustomView):
         try:
             note = await _do(request, code, action, form)
         except AdminError as error:
+            status = 403 if isinstance(error, Forbidden) else 409
             if scripted:
-                return JSONResponse({"note": told(error)}, 409)
-            return await self._asked(request, form, told(error), status=409)
+                return JSONResponse({"note": told(error)}, status)
+            return await self._asked(request, form, told(error), status=status)
         if scripted:
             return JSONResponse({"note": note, "operation_id": _operation_id()})
         return go(request, f"/live/{code}", note)

@@ -14,7 +14,7 @@ from admin.backoffice.sales.area import Area, typed
 from admin.backoffice.sales.windows import Window
 from admin.backoffice.showing import go, show
 from admin.campaigns.models import Campaign
-from admin.errors import AdminError, Conflict, Deferred, Invalid, NotFound
+from admin.errors import AdminError, Conflict, Deferred, Forbidden, Invalid, NotFound
 from admin.gate.standing import CampaignStanding
 from admin.pages import asking
 from admin.pages.wording import by_field, told
@@ -50,7 +50,7 @@ class CampaignPage(Area):
             return go(request, f"/campaigns/{code}", told(error), kind="warning")
         except Invalid as error:
             return await self._show(request, wanted=action, error=told(error), problems=_sentences(error))
-        except NotFound:
+        except (NotFound, Forbidden):
             raise
         except AdminError as error:
             return await self._show(request, wanted=action, error=told(error))

@@ -12,7 +12,7 @@ from starlette_admin.routing import route
 from admin.backoffice.sales import area
 from admin.backoffice.sales.area import Area, typed
 from admin.backoffice.showing import go, show
-from admin.errors import AdminError, Conflict, Invalid, NotFound
+from admin.errors import AdminError, Conflict, Forbidden, Invalid, NotFound
 from admin.operators import passwords
 from admin.operators.roles import ROLES
 from admin.pages import asking
@@ -80,7 +80,7 @@ class Operators(Area):
         secret = passwords.make() if action == "password" else None
         try:
             await self._change(request, name, action, form, secret)
-        except NotFound:
+        except (NotFound, Forbidden):
             raise
         except AdminError as error:
             return await self._show(request, wanted=f"{action}-{name}", error=told(error), status=409)

@@ -14,7 +14,7 @@ from admin.backoffice.sales import area, refund_form
 from admin.backoffice.sales.area import Action, Area, typed
 from admin.backoffice.sales.refund_form import RefundForm
 from admin.backoffice.showing import go, show
-from admin.errors import AdminError, Invalid, NotFound
+from admin.errors import AdminError, Forbidden, Invalid, NotFound
 from admin.orders.models import OrderInFull
 from admin.pages import asking
 from admin.pages.locales import gettext
@@ -94,6 +94,8 @@ class OrderPages(Area):
                 return go(request, f"/orders/{order.order_no}", str(_DONE["approve"]))
         except Invalid as error:
             return await self._choose(request, order, chosen, fields=by_field(error.errors), status=422)
+        except Forbidden:
+            raise
         except AdminError as error:
             return await self._choose(request, order, chosen, error=told(error), status=409)
         changed = chosen.confirmed_amount is not None
@@ -111,7 +113,7 @@ class OrderPages(Area):
             await asking.ask(request, _OPERATIONS[action], path=_path(request), body=_body(action, form))
         except Invalid as error:
             return await self._show(request, wanted=action, fields=by_field(error.errors), given=form)
-        except NotFound:
+        except (NotFound, Forbidden):
             raise
         except AdminError as error:
             return await self._show(request, wanted=action, error=told(error), given=form)

@@ -7,6 +7,7 @@ from typing import Any
 from starlette.datastructures import FormData, QueryParams
 from starlette.requests import Request
 
+from admin.backoffice.records.categories import paths
 from admin.backoffice.wizard import columns, pasting
 from admin.backoffice.wizard.catalogue import products_of
 from admin.backoffice.wizard.saving import Errors
@@ -14,7 +15,7 @@ from admin.backoffice.wizard.spelling import SCOPES
 from admin.backoffice.wizard.typed import words
 from admin.campaigns.models import Campaign
 from admin.pages.asking import ask, ask_all
-from admin.pages.locales import gettext
+from admin.pages.locales import current, gettext
 from admin.promotions.model import ITEMS_MAX
 
 ROWS_MAX = 150
@@ -28,6 +29,9 @@ async def context(request: Request, campaign: Campaign, typed: FormData | None, 
     """What the template of the step needs."""
     scope = campaign.scope if typed is None else str(typed.get("scope", campaign.scope))
     listed = await _listed(request, campaign, typed)
+    if typed is not None and typed.get("do") == "paste":
+        # The lines that could be read are saved by now, whatever is wrong with the others.
+        listed = list(dict.fromkeys([*listed, *_stored(campaign)]))
     excluded = campaign.exclude if typed is None else await _excluded(request, campaign, typed)
     shown = listed[:ROWS_MAX]
     products = await products_of(request, {*shown, *excluded, *_components(campaign)})
@@ -77,7 +81,7 @@ async def search(request: Request, campaign: Campaign, asked: FormData | QueryPa
         "found": None if page is None else page.items,
         "found_more": page is not None and page.next is not None,
         "taken": {item.sku for item in campaign.items if not item.removed} | set(campaign.exclude),
-        "categories": await ask_all(request, "list_categories", most=CATEGORIES_MAX),
+        "categories": paths(await ask_all(request, "list_categories", most=CATEGORIES_MAX), current()),
     }
 
 
@@ -113,10 +117,14 @@ async def prices(request: Request, campaign: Campaign) -> dict[str, str]:
     return columns.prices(request, campaign, products)
 
 
+def _stored(campaign: Campaign) -> list[str]:
+    return [item.sku for item in campaign.items if not item.removed]
+
+
 async def _listed(request: Request, campaign: Campaign, form: FormData | None) -> list[str]:
     """The products of the list, after what the pressed button does to it."""
     if form is None or "items" not in form.getlist("asked"):
-        return [item.sku for item in campaign.items if not item.removed]
+        return _stored(campaign)
     listed = [str(each) for each in form.getlist("listed")] + words(str(form.get("unshown", "")))
     do, _, sku = str(form.get("do", "")).partition(":")
     if do == "remove":
