@@ -75,7 +75,7 @@ def error_codes() -> dict[str, str]:
 def _codes(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.Call):
         name = ast.unparse(node.func).rpartition(".")[2]
-        position = {"FieldError": 1, "one": 1, "refuse": 0}.get(name)
+        position = {"FieldError": 1, "one": 1, "refuse": 0, "Refusal": 0}.get(name)
         given = [keyword.value for keyword in node.keywords if keyword.arg == "code"]
         if position is not None and len(node.args) > position:
             given.append(node.args[position])
