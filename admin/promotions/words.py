@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from admin.instants import format_instant
 from admin.promotions import money
 from admin.promotions.model import LANGUAGES, FormField
 
@@ -15,6 +15,8 @@ _RULE = "rule."
 _YES = {"en": "yes", "zh-Hant": "是"}
 _BETWEEN = {"en": (": ", ", "), "zh-Hant": ("：", "、")}
 """What stands between a field and its value, and between fields of a row."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _PRODUCT = ("sku", "quantity")
 _TAKEN_OFF = "percent_off"
 """Percentages that say what is taken off; Chinese says what is left to pay (折). Others are a share of a price."""
@@ -86,7 +88,7 @@ def _shown(each: FormField, value: Any, reader: Reader) -> str:
         case "flag":
             return _text(_YES, reader)
         case "instant":
-            return format_instant(value, reader.zone)
+            return _moment(value, reader)
         case "product":
             return reader.name_of(value)
         case "session":
@@ -100,6 +102,15 @@ def _percent(each: FormField, basis_points: int, reader: Reader) -> str:
     if reader.language == "zh-Hant" and each.path.rpartition(".")[2] == _TAKEN_OFF:
         return f"{money.show_zhe(basis_points)} 折"
     return f"{money.show_percent(basis_points)} %"
+
+
+def _moment(instant_ms: int, reader: Reader) -> str:
+    """An instant to the minute, by the shop's clock."""
+    moment = (_EPOCH + timedelta(milliseconds=instant_ms)).astimezone(reader.zone)
+    clock = f"{moment:%H:%M}"
+    if reader.language == "zh-Hant":
+        return f"{moment.year}年{moment.month}月{moment.day}日 {clock}"
+    return f"{_MONTHS[moment.month - 1]} {moment.day}, {moment.year}, {clock}"
 
 
 def _row(columns: Iterable[FormField], row: Any, reader: Reader) -> str:

@@ -68,6 +68,12 @@ def test_chinese_says_what_a_discount_leaves_and_a_share_stays_a_percentage() ->
     assert [line for line in words("presale", "zh-Hant", deposit) if "10 %" in line]
 
 
+def test_instants_are_told_by_the_clock_of_the_shop() -> None:
+    rule = {"balance_starts_at": "2026-12-01T16:30:00Z"}
+    assert "Balance from: Dec 2, 2026, 00:30" in words("presale", "en", rule)
+    assert "尾款開始：2026年12月2日 00:30" in words("presale", "zh-Hant", rule)
+
+
 def test_the_session_of_a_sale_is_left_to_its_time() -> None:
     rule = {"price": 9900, "session": {"id": "noon", "date": "2026-11-22"}}
     assert not [line for line in words("seckill", "en", rule) if "noon" in line]
