@@ -23,7 +23,7 @@ PER_PAGE = "20"
 AGAIN_S = "2"
 """So soon a page looks again for an order that is being written."""
 WAITING_S = "5"
-"""The same for money on its way."""
+"""The same for money on its way, and for an order whose time to pay is over."""
 REFUNDABLE = ("deposit_paid", "balance_due", "awaiting_group", "paid", "shipped", "completed")
 
 
@@ -53,6 +53,8 @@ async def show(visit: Visit) -> Response:
         return reply
     campaigns = [await _campaign(visit, code) for code in order.campaigns]
     waiting = any(each.state == "started" for each in order.payments) and order.status in ("pending", "balance_due")
+    now = datetime.now(UTC)
+    late = order.status == "pending" and not waiting and datetime.fromisoformat(order.expire_at) <= now
     reply = visit.show(
         "order.html",
         order=order,
@@ -62,12 +64,14 @@ async def show(visit: Visit) -> Response:
         movable=order.status in MOVABLE,
         refundable=order.status in REFUNDABLE,
         waiting=waiting,
+        late=late,
+        coupon=visit.request.query_params.get("coupon", ""),
         provider=visit.resources.settings.payment_provider,
-        now=datetime.now(UTC).isoformat(),
+        now=now.isoformat(),
         pieces=pieces,
         words=order_words,
     )
-    if waiting or any(each.state == "sending" for each in order.refunds):
+    if waiting or late or any(each.state == "sending" for each in order.refunds):
         reply.headers["Refresh"] = WAITING_S
     return reply
 

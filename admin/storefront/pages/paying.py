@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -13,6 +16,8 @@ from admin.pages.wording import told
 from admin.storefront.pages.refusals import why
 from admin.storefront.pages.visit import Visit, page
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
 
 async def pay(visit: Visit) -> Response:
     """`POST /orders/{order_no}/pay`, then back to the page `next`; `sandbox` tells that provider what to do."""
@@ -20,10 +25,12 @@ async def pay(visit: Visit) -> Response:
 
 
 async def pay_balance(visit: Visit) -> Response:
-    """`POST /orders/{order_no}/balance`, perhaps with a coupon."""
+    """`POST /orders/{order_no}/balance`, perhaps with a coupon; a refused one is still there to be corrected."""
     code = visit.value("coupon")
-    body = {**_sandbox(visit), **({"coupon": code} if code else {})}
-    return await _paid(visit, "pay_balance", body, _("Thank you. The balance has come."))
+    typed = {"coupon": code} if code else {}
+    return await _paid(
+        visit, "pay_balance", {**_sandbox(visit), **typed}, _("Thank you. The balance has come."), typed
+    )
 
 
 def _sandbox(visit: Visit) -> dict[str, Any]:
@@ -31,16 +38,20 @@ def _sandbox(visit: Visit) -> dict[str, Any]:
     return {"sandbox": wish} if wish else {}
 
 
-async def _paid(visit: Visit, operation: str, body: dict[str, Any], note: str) -> Response:
-    here = local(visit.value("next", f"/orders/{visit.path['order_no']}"))
+async def _paid(
+    visit: Visit, operation: str, body: dict[str, Any], note: str, typed: Mapping[str, str] = _NOTHING
+) -> Response:
+    order = f"/orders/{visit.path['order_no']}"
+    here = local(visit.value("next", order))
+    again = f"{order}?{urlencode(typed)}" if typed else here
     try:
         reply = await visit.ask(operation, path={"order_no": visit.path["order_no"]}, body=body)
     except NotFound:
         raise
     except Invalid as error:
-        return visit.go(here, trouble=told(error))
+        return visit.go(again, trouble=told(error))
     except AdminError as error:
-        return visit.go(here, trouble=why(error))
+        return visit.go(again, trouble=why(error))
     if isinstance(reply, Response) and reply.status_code == 202:
         return visit.go(here, _("Your payment is on its way. This page says when it has come."))
     return visit.go(here, note)
