@@ -226,3 +226,20 @@ def test_a_copy_of_an_old_campaign_begins_at_the_basics(
         [sku],
     )
     forgiving()
+
+
+def test_a_flash_sale_in_a_session_is_checked_and_published(house: House, enter: Enter) -> None:
+    sku = house.product()
+    house.api("POST", "/sessions", {"id": f"s-{sku}", "name": "Noon", "starts": "12:00", "ends": "13:30"})
+    code = draft(
+        house,
+        type="seckill",
+        starts_at=None,
+        ends_at=None,
+        rule={"price": 5000, "session": {"id": f"s-{sku}", "date": "2035-05-05"}},
+        items=[{"sku": sku, "stock": 5}],
+    )
+    page = enter("editor", f"/admin/wizard/{code}/check")
+    expect(page.locator(".wizard-ready")).to_contain_text("begins by itself 5/5/35, 12:00")
+    page.get_by_role("button", name="Publish", exact=True).click()
+    expect(page.get_by_text("On from 5/5/35, 12:00")).to_be_visible()

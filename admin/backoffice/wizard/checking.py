@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -18,6 +18,7 @@ from admin.pages.asking import allowed, ask
 from admin.pages.locales import gettext
 from admin.pages.locales import lazy_gettext as _
 from admin.pages.wording import field_told
+from admin.sessions.occurrence import occurrence
 
 ORDERS = 200
 """Carts of the newest orders that the report prices."""
@@ -56,21 +57,29 @@ async def context(request: Request, campaign: Campaign, found: CampaignCheck | N
     """What the template of the step needs; `found` is there for a draft."""
     errors = [] if found is None else found.errors
     priced = [] if found is None or found.priced is None else found.priced.catalogue.items
+    window = None if errors else await _window(request, campaign)
     return {
         "report": found,
+        "window": window,
         "problems": [_problem(campaign, each) for each in errors],
         "warnings": [] if found is None else [_warning(campaign, each) for each in found.warnings],
         "names": await products_of(request, (each.sku for each in priced)),
         "may_publish": allowed(request, "publish_campaign"),
         "trial": None if errors else await trying.context(request, campaign, [each.sku for each in priced]),
         "shoppers": trying.SHOPPERS,
-        "begins": _begins(campaign),
+        "begins": window is not None and datetime.fromisoformat(window[0]) <= datetime.now(UTC),
     }
 
 
-def _begins(campaign: Campaign) -> bool:
-    """Whether it is on as soon as it is published."""
-    return campaign.starts_at is not None and datetime.fromisoformat(campaign.starts_at) <= datetime.now(UTC)
+async def _window(request: Request, campaign: Campaign) -> tuple[str, str]:
+    """From when to when it is on; a draft in a session has that from the session, once it is published."""
+    if campaign.starts_at is not None and campaign.ends_at is not None:
+        return campaign.starts_at, campaign.ends_at
+    named = campaign.rule["session"]
+    session = await ask(request, "read_session", path={"id": named["id"]})
+    resources = request.state.resources
+    starts, ends = occurrence(session, date.fromisoformat(named["date"]), resources.zone)
+    return resources.iso(starts), resources.iso(ends)
 
 
 def _problem(campaign: Campaign, error: CheckError) -> Problem:

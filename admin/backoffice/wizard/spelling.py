@@ -11,6 +11,7 @@ from admin.pages import locales
 from admin.pages.locales import gettext
 from admin.pages.locales import lazy_gettext as _
 from admin.promotions import registry
+from admin.promotions.model import FormField
 
 SHOWN_MAX = 12
 """Elements of a list that are named."""
@@ -57,7 +58,24 @@ def title(type_name: str, field: str) -> str:
     for each in () if promotion is None else promotion.form:
         if each.path == field or each.path.startswith(f"{field}."):
             return each.title[locales.tag()]
+        if each.columns and field.startswith(f"{each.path}."):
+            return _cell(each, field.removeprefix(f"{each.path}."))
     return field.removeprefix("rule.")
+
+
+def _cell(table: FormField, rest: str) -> str:
+    """What a field in a row is called, with the number of its row."""
+    row, _dot, path = rest.partition(".")
+    told = table.title[locales.tag()]
+    if not row.isascii() or not row.isdigit():
+        return told
+    told = f"{told} {int(row) + 1}"
+    for each in table.columns:
+        if each.columns and path.startswith(f"{each.path}."):
+            return f"{told} › {_cell(each, path.removeprefix(f'{each.path}.'))}"
+        if each.path == path:
+            return f"{told} › {each.title[locales.tag()]}"
+    return told
 
 
 def spell(request: Request, field: str, value: Any) -> str:
