@@ -37,6 +37,9 @@ def test_a_shopper_buys_and_the_next_one_hears_sold_out(gateway: Gateway, visit:
     expect(ticket).to_contain_text("¥99.00")
     expect(ticket.locator(".digits")).to_have_text(re.compile(r"^1[45]:\d\d$"))
     expect(ticket.locator("h4")).to_be_focused()
+    # and the ways to the shop: to this order, known by its receipt before it is written, and to all orders
+    expect(ticket.locator("a")).to_have_attribute("href", re.compile(rf"/{order_no}\?receipt=[\w.-]{{40,}}$"))
+    expect(amy.locator("#orders")).to_have_attribute("href", re.compile("^http://127.0.0.1:1/?$"))
     expect(buy_button(amy, offer)).to_be_hidden()
     # and Ben's page learns it without being reloaded
     expect(buy_button(ben, offer)).to_have_text("Sold out")

@@ -1,7 +1,7 @@
 // The sale page: loads the offers, keeps them in their groups, and lets every part know when a second has passed.
 
 import { Card } from "./card.js";
-import { h, tell, write } from "./dom.js";
+import { h, safeUrl, tell, write } from "./dom.js";
 import { Live } from "./live.js";
 import { clock, jitter, offerPath, request, sleep } from "./server.js";
 import { Shopper } from "./shopper.js";
@@ -189,6 +189,8 @@ async function start() {
     await sleep(jitter(3000));
   }
   text.setShop(config);
+  const orders = safeUrl(config.orders_url);
+  if (orders) Object.assign(find("orders"), { href: orders, hidden: false });
   await shopper.begin(config);
   await refresh();
   tick();

@@ -4,8 +4,9 @@ import { h, safeUrl, write } from "./dom.js";
 import { duration } from "./timer.js";
 import { moment, money, number, t } from "./text.js";
 
-/** The page of an order: below the one where a shopper's orders are. */
-const orderUrl = (ordersUrl, orderNo) => safeUrl(ordersUrl && `${ordersUrl.replace(/\/$/, "")}/${encodeURIComponent(orderNo)}`);
+/** The page of an order: below the one where a shopper's orders are. By its receipt it is known before it is written. */
+const orderUrl = (ordersUrl, { order_no, receipt }) =>
+  safeUrl(ordersUrl && `${ordersUrl.replace(/\/$/, "")}/${encodeURIComponent(order_no)}?receipt=${encodeURIComponent(receipt)}`);
 
 /** Shows one ticket; `tick(now_ms)` of the result keeps its time to pay going. */
 export function ticketView(ticket, ordersUrl, now_ms) {
@@ -13,7 +14,7 @@ export function ticketView(ticket, ordersUrl, now_ms) {
   const clockFace = h("b", { className: "digits" });
   const payBy = h("span");
   const copied = h("p", { className: "copied", role: "status", hidden: true });
-  const link = orderUrl(ordersUrl, ticket.order_no);
+  const link = orderUrl(ordersUrl, ticket);
   const units = ticket.units.map((unit) => number(unit));
   const element = h("section", { className: "ticket" },
     h("div", { className: "torn" },
