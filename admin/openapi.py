@@ -15,6 +15,7 @@ from admin.pages import csrf
 from admin.problems import CONTENT_TYPE
 from admin.routing import Endpoint
 from gateway import __version__
+from gateway.streams import MEDIA_TYPE
 
 _REF = "#/components/schemas/{model}"
 _SECURITY: dict[str, list[dict[str, list[str]]]] = {
@@ -91,7 +92,8 @@ def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
 def _operation(each: Endpoint) -> dict[str, Any]:
     content: dict[str, Any] = {"application/json": {"schema": _ref(each.reply)}} if each.reply else {}
     for media_type in each.other_types:
-        content[media_type] = {"schema": {"type": "string"}}
+        # Of a stream of events, what is read is each event.
+        content[media_type] = {"schema": {} if media_type == MEDIA_TYPE else {"type": "string"}}
     replies: dict[str, Any] = {
         str(status): {"description": HTTPStatus(status).phrase, "content": content}
         for status in (each.status, *each.also)

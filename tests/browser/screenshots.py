@@ -1,4 +1,4 @@
-"""The pictures of the README, made of a private shop: `make screenshots`, or `python -m tests.browser.screenshots`."""
+"""The pictures of the README, made of a private shop: `make screenshots`."""
 
 from __future__ import annotations
 
