@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.accessible import assert_accessible
@@ -63,6 +64,7 @@ def test_a_top_up_counts_once_and_a_cut_too_deep_names_the_lowest(
     )
     expect(dialog.get_by_role("status")).to_have_text("The stock is 7 now, 5 left to sell.")
     expect(page.locator(f'[data-offer="{offer}"] [data-cell="stock"]')).to_have_text("7")
+    expect(page.locator("[data-figure=held-hint]")).to_have_text("of 7")
     assert len(sent) == 2
     dialog.get_by_role("button", name="Close").click()
     page.get_by_role("link", name="Top up or cut").click()
@@ -104,6 +106,7 @@ def test_a_viewer_sees_and_may_not_act_and_nobody_needs_a_script(house: House, e
     expect(editor.get_by_text("The stock is 7 now, 7 left to sell.")).to_be_visible()
 
 
+@pytest.mark.soak
 def test_reports_and_monitor_fit_a_phone_in_chinese_and_the_dark(
     house: House, enter: Callable[..., Page], forgiving: Callable[[], None]
 ) -> None:

@@ -155,6 +155,7 @@ def _common(request: Request, live: Live) -> dict[str, Any]:
                 "orders": {name: str(word.text) for name, word in ORDER_STATES.items()},
                 "works": {name: str(outcomes.HEALTH[name == "ok"].text) for name in ("ok", "no")},
                 "reasons": {name: str(text) for name, text in outcomes.REASONS.items()},
+                "of_stock": gettext("of %(stock)s"),
                 "zone": str(zone),
             }
         ),

@@ -72,6 +72,7 @@ function showWinners(winners) {
 function showSale(live) {
   figure("rate", shown(sum(Object.values(live.rates))));
   figure("held", shown(live.held));
+  figure("held-hint", words.of_stock.replace("%(stock)s", shown(live.stock)));
   figure("left", shown(live.stock - live.held));
   for (const name of ["pending", "paid", "unpaid"]) figure(name, live.orders ? shown(live.orders[name]) : "–");
   figure("backlog", live.writer ? shown(live.writer.backlog) : "–");

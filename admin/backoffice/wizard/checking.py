@@ -85,7 +85,7 @@ async def _window(request: Request, campaign: Campaign) -> tuple[str, str]:
 def _problem(campaign: Campaign, error: CheckError) -> Problem:
     step = steps.step_of(campaign.type, error.field)
     text = field_told(FieldError(error.field, error.code, error.message))
-    return Problem(step, steps.TITLES[step], spelling.title(campaign.type, error.field), text)
+    return Problem(step, steps.title(campaign.type, step), spelling.title(campaign.type, error.field), text)
 
 
 def _warning(campaign: Campaign, warning: CheckWarning) -> Problem:
@@ -95,4 +95,4 @@ def _warning(campaign: Campaign, warning: CheckWarning) -> Problem:
     rest = warning.count - len(warning.skus)
     if named and rest > 0:
         named = gettext("%(names)s and %(count)s more") % {"names": named, "count": rest}
-    return Problem(step, steps.TITLES[step], named, text)
+    return Problem(step, steps.title(campaign.type, step), named, text)

@@ -10,7 +10,7 @@ from admin.backoffice.wizard import ruling_fields
 from admin.gate.models import CheckError
 from admin.pages.locales import lazy_gettext as _
 
-TITLES: Mapping[str, str] = {
+_TITLES: Mapping[str, str] = {
     "basics": _("Basics"),
     "rule": _("Rule"),
     "goods": _("Products"),
@@ -24,6 +24,7 @@ QUESTIONS: Mapping[str, str] = {
     "gifts": _("What is given or added?"),
     "check": _("Is everything right?"),
 }
+_ADD_ONS = _("Add-ons")
 _GOODS = frozenset({"scope", "items", "categories", "exclude"})
 _GIFTS = frozenset({"gifts", "options", "choose"})
 
@@ -43,6 +44,11 @@ def of(type_name: str) -> tuple[str, ...]:
     """The names of the steps that a campaign of some type has, in order."""
     rule, *further = ruling_fields.steps(type_name)
     return ("basics", rule, "goods", *further, "check")
+
+
+def title(type_name: str, step: str) -> str:
+    """What a step is called."""
+    return str(_ADD_ONS if (type_name, step) == ("add_on", "gifts") else _TITLES[step])
 
 
 def step_of(type_name: str, field: str) -> str:
@@ -68,7 +74,7 @@ def bar(type_name: str, errors: Iterable[CheckError]) -> list[Step]:
             standing.setdefault(step, "open")
     if standing:
         standing["check"] = "open"
-    return [Step(name, TITLES[name], standing.get(name, "done")) for name in of(type_name)]
+    return [Step(name, title(type_name, name), standing.get(name, "done")) for name in of(type_name)]
 
 
 def after(type_name: str, step: str) -> str:

@@ -231,7 +231,7 @@ def _onwards(request: Request, saved: Saved, step: str, form: FormData) -> Respo
             target = f"/wizard/{campaign.code}/{steps.after(campaign.type, step)}"
         case "leave":
             target = "/wizard"
-        case _ if step == "goods" and form.get("find"):
+        case _ if step == "goods" and (form.get("find") or form.get("find.category")):
             target = f"{here}?{urlencode({name: str(form.get(name, '')) for name in ('find', 'find.category')})}"
     note = saved.note or (gettext("Saved.") if do in {"save", "leave"} else None)
     return go(request, target, note, kind="warning" if saved.note else "success")
