@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from admin import problems, streaming
+from admin import streaming
 from admin.backoffice import site
 from admin.campaigns.publisher import Publisher
 from admin.checkout.desk import CheckoutDesk
@@ -36,7 +36,7 @@ from admin.rounds import Rounds
 from admin.routing import routes
 from admin.security import Callers, NoStore
 from admin.sheets.jobs import Importing
-from admin.storefront.pages import landing
+from admin.storefront.pages import landing, missing
 from admin.storefront.pages import routes as storefront_pages
 from gateway.lifeline import die_with_parent
 from gateway.settings import Settings
@@ -116,7 +116,7 @@ def create_app(settings: Settings) -> Starlette:
                 public=frozenset(each.path for each in ENDPOINTS if each.caller == "anybody"),
             ),
         ],
-        exception_handlers={HTTPException: problems.handle},
+        exception_handlers={HTTPException: missing.handle},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False

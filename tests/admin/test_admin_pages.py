@@ -203,3 +203,12 @@ def test_what_belongs_to_the_api_is_answered_by_it(browser: Browser) -> None:
         reply = browser.get(path)
         assert reply.status_code in {401, 404}
         assert reply.headers["content-type"] == "application/problem+json"
+
+
+def test_an_address_with_nothing_is_a_page_for_people_and_a_problem_for_programs(browser: Browser) -> None:
+    for path in ("/nothing", "/cart/lines"):
+        reply = browser.get(path, headers={"Accept": "text/html"})
+        assert (reply.status_code, reply.headers["content-type"]) == (404, "text/html; charset=utf-8")
+        assert "there is no such page" in reply.text
+        assert 'href="/"' in reply.text
+    assert browser.get("/nothing").headers["content-type"] == "application/problem+json"
