@@ -20,6 +20,23 @@ from gateway.settings import Settings
 
 _numbers = itertools.count(1)
 
+ALIKE = {
+    f"test_admin_{name}.py"
+    for name in (
+        "book campaign_changes campaign_types categories coupon_codes csv erasing imports notices openapi"
+        " presales_coupons products quotes receipts refund_carts reminders_http replay sessions shop_windows"
+        " storefront uses webhook"
+    ).split()
+}
+"""Tests whose statements are plain, or those of others: on PostgreSQL they run with `make soak` only."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.name in ALIKE and item.get_closest_marker("postgres"):
+            item.add_marker(pytest.mark.soak)
+
 
 @pytest.fixture
 def unique() -> Callable[[str], str]:

@@ -19,6 +19,7 @@ from gateway import offers
 from gateway.settings import Settings
 from tests.browser.finding import CHROMIUM_ARGUMENTS, chromium
 from tests.browser.house import come, enter, house
+from tests.browser.visiting import watched
 from tests.conftest import RedisServer, free_port, need, wait_until
 from tests.system.running import SECKILL, ask, environment
 
@@ -175,14 +176,8 @@ def visit(browser: Browser, complaints: list[str]) -> Iterator[Callable[..., Pag
     contexts: list[BrowserContext] = []
 
     def open_context(**options: Any) -> Page:
-        # Without a graphics card every frame of an animation costs the other processes.
-        usual = {"locale": "en-US", "viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"}
-        context = browser.new_context(**usual | options)
-        context.set_default_timeout(8000)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page = watched(browser, complaints, **options)
+        contexts.append(page.context)
         return page
 
     yield open_context

@@ -80,20 +80,33 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         up.stop()
 
 
+def sign_in(page: Page, house: House, role: str) -> None:
+    """Sign in to the back office as an operator with a role."""
+    name, password = house.operator(role)
+    page.goto(f"{house.url}/admin/login")
+    page.fill("[name=username]", name)
+    page.fill("[name=password]", password)
+    page.click("button[type=submit]")
+    page.wait_for_url(f"{house.url}/admin/")
+    house.states[role] = page.context.storage_state()
+
+
+def come_as(page: Page, house: House, name: str) -> None:
+    """Sign in to the storefront as a shopper of some name."""
+    page.goto(f"{house.url}/sign-in")
+    page.fill("#name", name)
+    page.locator("#name").press("Enter")
+    page.wait_for_url(f"{house.url}/")
+
+
 @pytest.fixture
 def enter(house: House, visit: Callable[..., Page]) -> Callable[..., Page]:
     """Open the back office as somebody with a role; `locale`, `viewport` and so on as Playwright has them."""
 
     def open_office(role: str = "editor", path: str = "/admin/", **options: Any) -> Page:
-        name, password = house.operator(role)
         page = visit(**options, storage_state=house.states.get(role))
         if role not in house.states:
-            page.goto(f"{house.url}/admin/login")
-            page.fill("[name=username]", name)
-            page.fill("[name=password]", password)
-            page.click("button[type=submit]")
-            page.wait_for_url(f"{house.url}/admin/")
-            house.states[role] = page.context.storage_state()
+            sign_in(page, house, role)
         page.goto(f"{house.url}{path}")
         return page
 
@@ -107,10 +120,7 @@ def come(house: House, visit: Callable[..., Page]) -> Callable[..., Page]:
     def open_shop(name: str | None = None, path: str = "/", **options: Any) -> Page:
         page = visit(**options)
         if name is not None:
-            page.goto(f"{house.url}/sign-in")
-            page.fill("#name", name)
-            page.locator("#name").press("Enter")
-            page.wait_for_url(f"{house.url}/")
+            come_as(page, house, name)
         page.goto(f"{house.url}{path}")
         return page
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.accessible import assert_accessible
@@ -124,6 +125,7 @@ def test_a_list_is_searched_filtered_sorted_and_changed_at_once(
     assert skus[1] in download.value.path().read_text("utf-8-sig")
 
 
+@pytest.mark.soak
 def test_a_coupon_in_chinese_asks_for_what_is_left_of_a_price_and_has_codes_made(
     enter: Enter, house: House
 ) -> None:
@@ -228,6 +230,7 @@ def test_a_viewer_looks_at_everything_and_changes_nothing(
     forgiving()
 
 
+@pytest.mark.soak
 def test_categories_sessions_and_members_have_forms(enter: Enter, house: House) -> None:
     page = enter("editor", "/admin/categories/create")
     for path, typed in {

@@ -173,6 +173,7 @@ def test_an_order_is_shipped_and_partly_paid_back(
     forgiving()
 
 
+@pytest.mark.soak
 def test_on_a_phone_in_chinese_a_refund_is_decided(house: House, enter: Enter, come: Enter) -> None:
     shop = come("peter-of-sales")
     number = order(shop, house.product(), 1)

@@ -103,6 +103,7 @@ def test_unknown_is_settled_and_the_retry_keeps_its_key(
     forgiving()
 
 
+@pytest.mark.soak
 def test_busy_is_tried_again_only_when_asked_to(
     gateway: Gateway, visit: Visit, forgiving: Callable[[], None]
 ) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.accessible import assert_accessible
@@ -184,6 +185,7 @@ def test_a_running_campaign_changes_only_what_its_state_allows(
     expect(page.get_by_role("button", name="Save changes")).to_have_count(0)
 
 
+@pytest.mark.soak
 def test_a_flash_sale_is_begun_on_a_phone_in_chinese(house: House, enter: Enter) -> None:
     page = enter("editor", "/admin/wizard", **PHONE)
     assert_accessible(page)
