@@ -95,6 +95,12 @@ ACTORS: Mapping[str, Any] = {
     "writer": _("the order writer"),
     "operator": _("an operator"),
     "system": _("the shop itself"),
+    "payment": _("the payment"),
+    "refund": _("a refund"),
+    "expiry": _("the time to pay ran out"),
+    "presale": _("the pre-sale's time plan"),
+    "group": _("the group buy"),
+    "command": _("the command line"),
 }
 
 
