@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,21 +21,18 @@ from gateway.settings import Settings
 
 _numbers = itertools.count(1)
 
-ALIKE = {
-    f"test_admin_{name}.py"
-    for name in (
-        "book campaign_changes campaign_types categories coupon_codes csv erasing imports notices openapi"
-        " presales_coupons products quotes receipts refund_carts reminders_http replay sessions shop_windows"
-        " storefront uses webhook"
-    ).split()
-}
+ALIKE = re.compile(
+    "test_admin_(book|campaign_changes|campaign_types|categories|coupon_codes|csv|erasing|imports|notices|openapi"
+    "|presales_coupons|products|quotes|receipts|refund_carts|reminders_http|replay|sessions|shop_windows|storefront"
+    "|uses|webhook)"
+)
 """Tests whose statements are plain, or those of others: on PostgreSQL they run with `make soak` only."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.name in ALIKE and item.get_closest_marker("postgres"):
+        if ALIKE.fullmatch(item.path.stem) and item.get_closest_marker("postgres"):
             item.add_marker(pytest.mark.soak)
 
 
