@@ -72,6 +72,8 @@ def test_a_cart_is_changed_without_a_new_page(house: House, come: Callable[..., 
     expect(page.get_by_label("Bow")).to_be_checked()
     page.get_by_role("button", name="No gift, thanks").click()
     expect(page.get_by_text("You want no gift.")).to_be_visible()
+    page.get_by_role("button", name="I want the gifts").click()
+    expect(page.get_by_text("You want no gift.")).to_be_hidden()
     page.locator(f"[data-key='summary-{lamp}']").click()
     page.locator(f"[data-key='switch-{lamp}'] [value='code:{adding}']").check()
     page.locator(f"[data-key='switch-{lamp}'] button").click()

@@ -131,13 +131,13 @@ async def use_coupon(visit: Visit) -> Response:
 
 
 async def choose_gifts(visit: Visit) -> Response:
-    """`POST /cart/gifts/{campaign}`: picks (`pick…`, or `count:SKU`), none of them, or what the shop picks."""
+    """`POST /cart/gifts/{campaign}`: picks (`pick…`, `count:SKU`), or none; `default` leaves no picks to the shop."""
     campaign, how = visit.path["campaign"], visit.value("how")
     picks = [value for name, value in visit.form if name.startswith("pick:") and value]
     for name, value in visit.form:
         if name.startswith("count:"):
             picks += [name.removeprefix("count:")] * min(GIFTS_MAX, _count(value) or 0)
-    chosen = None if how == "default" else [] if how == "decline" else picks[:GIFTS_MAX]
+    chosen = None if how == "default" and not picks else [] if how == "decline" else picks[:GIFTS_MAX]
     return await _changed(
         visit, lambda body: cart_edits.choose_gifts(body, campaign, chosen), _("Your gifts are chosen.")
     )
