@@ -131,7 +131,7 @@ async def use_coupon(visit: Visit) -> Response:
 
 
 async def choose_gifts(visit: Visit) -> Response:
-    """`POST /cart/gifts/{campaign}`: picks (`pick…`, `count:SKU`), or none; `default` leaves no picks to the shop."""
+    """`POST /cart/gifts/{campaign}`: picks (`pick…`, `count:SKU`), or none; `default`: the shop's without picks."""
     campaign, how = visit.path["campaign"], visit.value("how")
     picks = [value for name, value in visit.form if name.startswith("pick:") and value]
     for name, value in visit.form:
