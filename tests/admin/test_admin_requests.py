@@ -192,7 +192,7 @@ def test_all_problems_are_told_at_once(api: Api) -> None:
         ("cursor=abc", "cursor", "bad_cursor"),
         ("cursor=WzEyM10", "cursor", "bad_cursor"),
         ("cursor=%00", "cursor", "bad_cursor"),
-        ("cursor=" + "x" * 500, "cursor", "too_long"),
+        ("cursor=" + "x" * 2000, "cursor", "too_long"),
         ("on_sale=yes", "on_sale", "not_a_boolean"),
         ("category=a%00b", "category", "control_character"),
     ],
