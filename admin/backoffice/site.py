@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette_admin.base import BaseAdmin
@@ -14,6 +15,7 @@ from starlette_admin.views import CustomView
 
 from admin import problems
 from admin.backoffice.entering import Entrance
+from admin.backoffice.form_proof import FormProof
 from admin.backoffice.home import Home
 from admin.backoffice.templating import Adapted
 from admin.backoffice.views import VIEWS
@@ -38,6 +40,10 @@ class Theme(DefaultTheme):
 
 class BackOffice(BaseAdmin):
     """starlette-admin, with what every template of ours needs."""
+
+    def _init_csrf(self) -> None:
+        assert self.secret_key is not None
+        self.middlewares.append(Middleware(FormProof, secret_key=self.secret_key))
 
     def _setup_templates(self) -> None:
         super()._setup_templates()

@@ -197,6 +197,12 @@ def test_a_csv_file_is_tried_told_its_errors_by_row_and_imported(
     page.goto(f"{house.url}/admin/csv")
     expect(page.locator("tbody tr").first).to_contain_text("1,500")
     assert_accessible(page)
+    # A text above the megabyte at which form readers stop by themselves.
+    page.goto(f"{house.url}/admin/csv/products")
+    long = "sku,name,price\n" + "".join(f"rec-long-{number},{'x' * 200},1\n" for number in range(5000))
+    page.get_by_label("Or paste its text").evaluate("(field, text) => { field.value = text; }", long)
+    page.get_by_role("button", name="Try, store nothing").click()
+    expect(page.locator("#outcome")).to_contain_text("tried: it would work")
 
 
 def test_a_viewer_looks_at_everything_and_changes_nothing(
