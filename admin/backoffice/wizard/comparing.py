@@ -76,7 +76,9 @@ def difference(request: Request, body: Mapping[str, Any], base: AuditRecord | No
                     theirs_changed,
                 )
             )
-    return Difference(None if base is None else base.actor, None if base is None else base.at, rows)
+    # What both changed alike is nothing to decide, unless it is all there is.
+    told = [row for row in rows if row.mine != row.now] or rows
+    return Difference(None if base is None else base.actor, None if base is None else base.at, told)
 
 
 _ASIDE = frozenset(
