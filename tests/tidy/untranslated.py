@@ -88,16 +88,16 @@ def _codes(node: ast.AST) -> Iterator[str]:
                 yield value.value
 
 
-def translated(locale: str) -> dict[str, str]:
-    """Every message that a locale's catalogues have, and what it is there."""
-    found: dict[str, str] = {}
+def translated(locale: str) -> dict[str, set[str]]:
+    """Every message that a locale's catalogues have, and what it is there: one text, however many have it."""
+    found: dict[str, set[str]] = {}
     for path in sorted((LOCALES / locale).glob("*.po")):
         with path.open("rb") as file:
             for message in read_po(file, locale=locale):
                 if message.id and message.string and not message.fuzzy:
                     key = message.id if isinstance(message.id, str) else message.id[0]
                     text = message.string if isinstance(message.string, str) else message.string[0]
-                    found[key] = text
+                    found.setdefault(key, set()).add(text)
     return found
 
 
@@ -161,9 +161,12 @@ def problems() -> Iterable[str]:
                 yield f"{where}: {folder.name} lacks {message!r}"
         for message in sorted(known.keys() - wanted.keys()):
             yield f"{folder.name}: nobody asks for {message!r}"
-        for message, text in known.items():
-            if not message.startswith("error.") and set(_PLACES.findall(message)) != set(_PLACES.findall(text)):
-                yield f"{folder.name}: {message!r} has other places to fill than {text!r}"
+        for message, texts in known.items():
+            if len(texts) > 1:
+                yield f"{folder.name}: {message!r} is {' and '.join(sorted(texts))}: the last file would win"
+            places = [set(_PLACES.findall(text)) for text in (message, *texts)]
+            if not message.startswith("error.") and any(each != places[0] for each in places):
+                yield f"{folder.name}: {message!r} has other places to fill than {', '.join(sorted(texts))}"
 
 
 _PLACES = re.compile(r"%\(\w+\)s|%%")

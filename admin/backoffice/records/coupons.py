@@ -109,7 +109,7 @@ class CouponsView(RecordsView):
         Moment("ends_at", _("Ends"), required=True),
         Whole("per_shopper", _("Orders per shopper"), help_text=_("Empty: no limit."), exclude_from_list=True),
         Whole("total", _("Orders in all"), help_text=_("Empty: no limit."), exclude_from_list=True),
-        Told("used", _("Used"), getter=_used),
+        Told("used", _("Times used"), getter=_used),
         Told("held", _("Held"), getter=_held, exclude_from_list=True),
         Flag(
             "claim_required",
