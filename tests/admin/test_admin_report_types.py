@@ -284,7 +284,8 @@ def test_the_shop_is_told_day_by_day(api: Api, shop: Shop) -> None:
         "discounts": 300,
         "coupons": 100,
     }
-    assert first == {"day": "2026-11-21", "refunded": 0, "flows": {"cart": told}, **told}
+    states = {"paid": 1, "expired": 1}
+    assert first == {"day": "2026-11-21", "refunded": 0, "states": states, "flows": {"cart": told}, **told}
     assert (second["orders"], second["gmv"], second["refunded"]) == (2, 1600 + 2 * 9900, 800)
     assert second["flows"]["seckill"]["gmv"] == 2 * 9900
     rows = list(
