@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.accessible import assert_accessible
@@ -38,6 +39,7 @@ def test_the_language_follows_the_browser_and_the_switch(enter: Enter, house: Ho
     assert_accessible(page)
 
 
+@pytest.mark.soak
 def test_wrong_passwords_lock_the_door_and_keep_the_name(
     house: House, visit: Callable[..., Page], forgiving: Callable[[], None]
 ) -> None:

@@ -129,6 +129,7 @@ def test_reports_and_monitor_fit_a_phone_in_chinese_and_the_dark(
     forgiving()
 
 
+@pytest.mark.soak
 def test_a_report_is_printed_on_one_page(house: House, enter: Callable[..., Page]) -> None:
     code, offer = sale(house)
     assert house.click(offer, "printed") == "won"

@@ -174,6 +174,7 @@ def test_a_coupon_in_chinese_asks_for_what_is_left_of_a_price_and_has_codes_made
     assert {name for name in made if made[name] != changed[name]} == {"name", "revision", "updated_at", "use"}
 
 
+@pytest.mark.soak
 def test_a_csv_file_is_tried_told_its_errors_by_row_and_imported(
     enter: Enter, house: House, forgiving: Callable[[], None]
 ) -> None:

@@ -196,6 +196,7 @@ def test_on_a_phone_in_chinese_a_refund_is_decided(house: House, enter: Enter, c
         assert_accessible(page)
 
 
+@pytest.mark.soak
 def test_an_owner_lets_somebody_in_and_out_again(
     house: House, enter: Enter, visit: Callable[..., Page], forgiving: Callable[[], None]
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.accessible import assert_accessible
@@ -72,6 +73,7 @@ def test_a_group_fills_while_its_page_is_open(house: House, come: Come, forgivin
     assert_accessible(friend)
 
 
+@pytest.mark.soak
 def test_whoever_comes_too_late_or_leaves_is_told_what_that_means(
     house: House, come: Come, forgiving: Callable[[], None]
 ) -> None:

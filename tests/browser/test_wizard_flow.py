@@ -207,6 +207,7 @@ def test_a_flash_sale_is_begun_on_a_phone_in_chinese(house: House, enter: Enter)
     assert_accessible(page)
 
 
+@pytest.mark.soak
 def test_a_copy_of_an_old_campaign_begins_at_the_basics(
     house: House, enter: Enter, forgiving: Callable[[], None]
 ) -> None:

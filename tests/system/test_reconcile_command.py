@@ -102,6 +102,7 @@ def test_what_is_broken_is_named_repaired_and_gone(operator: Operator, redis: Re
     assert operator.reconcile().returncode == 0
 
 
+@pytest.mark.soak
 def test_the_books_of_the_shop_are_looked_through_too(operator: Operator, redis: Redis) -> None:
     engine = open_engine(operator.environ["SECKILL_DATABASE_URL"])
     with engine.begin() as connection:
