@@ -20,7 +20,7 @@ with warnings.catch_warnings():
     from schemathesis.generation import GenerationMode
     from schemathesis.specs.openapi import checks
 
-EXAMPLES = 5
+EXAMPLES = 3
 EXAMPLES_SOAK = 400
 CHECKS = [
     checks.status_code_conformance,

@@ -156,7 +156,10 @@ def test_a_killed_child_is_started_again(up: StartUp) -> None:
 
 
 def alive(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def restarted(up: Up, role: str, old: int) -> bool:
