@@ -169,6 +169,7 @@ def test_the_calendar_shows_overlaps_and_why_one_goes_first(house: House, enter:
     assert_accessible(phone)
 
 
+@pytest.mark.soak
 def test_a_cart_is_tried_as_somebody_and_explained(
     house: House, enter: Callable[..., Page], forgiving: Callable[[], None]
 ) -> None:

@@ -72,6 +72,7 @@ def test_the_second_of_two_operators_sees_what_the_first_has_changed(
     assert (kept["price"], kept["stock"], kept["name"]) == (11_000, 7, "Mine")
 
 
+@pytest.mark.soak
 def test_a_list_is_searched_filtered_sorted_and_changed_at_once(
     enter: Enter, house: House, forgiving: Callable[[], None]
 ) -> None:

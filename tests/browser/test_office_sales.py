@@ -133,6 +133,7 @@ def test_a_viewer_changes_nothing_by_button_or_request(
     forgiving()
 
 
+@pytest.mark.soak
 def test_an_order_is_shipped_and_partly_paid_back(
     house: House, enter: Enter, come: Enter, forgiving: Callable[[], None]
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.accessible import assert_accessible
@@ -83,6 +84,7 @@ def test_coupons_are_claimed_by_button_and_by_code(house: House, come: Come, for
     expect(page.get_by_text("Best for your cart:")).to_contain_text("saves CN¥5.00")
 
 
+@pytest.mark.soak
 def test_a_reminder_becomes_a_notice_that_can_be_read(house: House, come: Come) -> None:
     # Given sales that begin later, one so soon that its notice is due,
     now = datetime.now(UTC)

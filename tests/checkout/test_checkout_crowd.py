@@ -79,7 +79,7 @@ def _open(engine: Engine) -> list[dict[str, Any]]:
 
 @pytest.mark.timeout(240)
 def test_a_crowd_beside_a_sidecar_that_is_killed(shop: Deployment) -> None:
-    campaign(shop, shoppers=24, rounds=2, kills=2)
+    campaign(shop, shoppers=16, rounds=2, kills=2)
 
 
 @pytest.mark.soak

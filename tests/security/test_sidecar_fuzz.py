@@ -20,7 +20,7 @@ with warnings.catch_warnings():
     from schemathesis.generation import GenerationMode
     from schemathesis.specs.openapi import checks
 
-EXAMPLES = 3
+EXAMPLES = 2
 EXAMPLES_SOAK = 400
 CHECKS = [
     checks.status_code_conformance,
