@@ -38,7 +38,7 @@ PARTS := 'tests/admin' 'tests/faults tests/gateway tests/lua' \
 
 test: install check ## every check and every test
 	@failed=0; for part in $(PARTS); do \
-		$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $$part $(ARGS) || [ $$? -eq 5 ] || failed=1; \
+		$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $$part $(ARGS) || [ $$? -eq 5 ] || failed=1; \
 	done; exit $$failed
 
 check: install ## lint, format, types, known vulnerabilities of dependencies
