@@ -16,6 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 VERSION_BYTES = 8
+LOOK = Path(__file__).parent / "look"
+"""Files that the sale page and the shop's own pages share."""
 
 TYPES = {
     ".html": "text/html; charset=utf-8",

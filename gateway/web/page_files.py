@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.files import Folder
+from gateway.files import LOOK, Folder
 
 STATIC = Path(__file__).parent / "static"
 INDEX = "index.html"
@@ -19,7 +19,7 @@ KEEP_PAGE = "public, max-age=60"
 @cache
 def folder() -> Folder:
     """All files of the sale page."""
-    return Folder.read(STATIC, index=INDEX)
+    return Folder.read(STATIC, LOOK, index=INDEX)
 
 
 async def page(request: Request) -> Response:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from gateway.files import LOOK
 from gateway.web import page_files
 
 VISIT_MAX_BYTES = 50 * 1024
@@ -45,7 +46,7 @@ def test_the_page_names_files_that_exist_and_may_be_kept_for_ever() -> None:
 
 
 def test_everything_together_is_small_on_the_wire(static: Path) -> None:
-    paths = ["/", *(f"/static/{path.name}" for path in static.iterdir())]
+    paths = ["/", *(f"/static/{path.name}" for path in [*static.iterdir(), *LOOK.iterdir()])]
     replies = [get(path, accept_encoding="gzip") for path in paths]
 
     assert {reply.headers["content-encoding"] for reply in replies} == {"gzip"}

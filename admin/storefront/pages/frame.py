@@ -9,11 +9,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from admin.pages import locales
 from admin.storefront.pages import drawing
-from gateway.files import Folder
+from gateway.files import LOOK, Folder
 
 _HERE = Path(__file__).parent
 TEMPLATES = _HERE / "templates"
-FOLDER = Folder.read(_HERE / "static")
+FOLDER = Folder.read(LOOK, _HERE / "static")
 
 
 @cache
