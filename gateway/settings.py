@@ -184,6 +184,7 @@ class Settings:
     connections_max: int = _setting(_positive, 20_000, "open connections per worker")
     listen_backlog: int = _setting(_positive, 4096, "connections waiting to be accepted")
     watchers_max: int = _setting(_positive, 10_000, "open event streams per worker")
+    events_per_s: int = _setting(_positive, 2_500, "events sent to watchers per second and worker, all together")
     shutdown_timeout_s: int = _setting(_positive, 15, "time to finish what is in flight when stopping, s")
     writer_batch: int = _setting(_positive, 500, "orders per database transaction, target")
     writer_takeover_ms: int = _setting(_positive, 4000, "idle ms after which a dead writer's entries are taken")

@@ -66,7 +66,7 @@ def create_app(settings: Settings) -> App:
         demo_secret=demo_secret(settings.signing_secrets[0]) if settings.demo else None,
     )
     view = OffersView(gate, timezone)
-    events = Events(view, settings.watchers_max)
+    events = Events(view, settings.watchers_max, settings.events_per_s)
     shedding = Shedding(settings.lag_max_ms)
 
     @contextlib.asynccontextmanager

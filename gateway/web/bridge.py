@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 from starlette.types import ASGIApp, Message, Scope
 
+from gateway.web.pushing import PUSH
+
 
 async def to_asgi(app: ASGIApp, scope: Any, proto: Any) -> None:
     """Let an ASGI app answer an RSGI request."""
@@ -15,7 +17,9 @@ async def to_asgi(app: ASGIApp, scope: Any, proto: Any) -> None:
         proto.close(403)
         return
     exchange = _Exchange(proto)
-    await app(_scope(scope), exchange.receive, exchange.send)
+    asked = _scope(scope)
+    asked["extensions"] = {PUSH: exchange.push}
+    await app(asked, exchange.receive, exchange.send)
 
 
 def _scope(scope: Any) -> Scope:
@@ -84,3 +88,8 @@ class _Exchange:
                 await self._stream.send_bytes(body)
             except (RuntimeError, asyncio.InvalidStateError) as error:
                 raise OSError("the client has gone") from error
+
+    def push(self, piece: bytes) -> bool:
+        """Send a piece of a stream that has begun. Granian takes it at once, whether the client reads or not."""
+        self._stream.send_bytes(piece)
+        return True

@@ -70,6 +70,16 @@ class OffersView:
         self._offers[offer.id] = offer
         self._read_s[offer.id] = read_s
 
+    async def read(self, offer_ids: list[str]) -> list[Offer]:
+        """Those of these offers that there are, as they are now; few round trips for many of them.
+
+        Raises:
+            RedisProblem: Redis could not be asked.
+        """
+        for start in range(0, len(offer_ids), CHUNK):
+            await self._refresh(offer_ids[start : start + CHUNK], time.monotonic())
+        return [self._offers[offer_id] for offer_id in offer_ids if offer_id in self._offers]
+
     async def all(self) -> list[Offer]:
         """Every offer there is, at most `FRESH_S` old.
 
@@ -124,6 +134,10 @@ class OffersView:
         if now_ms < offer.starts_at_ms:
             return "upcoming"
         return "running" if offer.left > 0 else "sold_out"
+
+    def state_now(self, offer: Offer) -> str:
+        """The offer's state in the shopper's words, by Redis' clock."""
+        return self.state(offer, self._gate.clock.now_ms())
 
     def status(self, offer: Offer) -> dict[str, Any]:
         """Everything that is shown of an offer."""

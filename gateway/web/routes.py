@@ -20,6 +20,7 @@ from gateway.admission import tickets
 from gateway.admission.gate import Gate
 from gateway.crypto import from_base64url, to_base64url
 from gateway.errors import RedisProblem, TokenError
+from gateway.offers import Offer
 from gateway.settings import Settings
 from gateway.times import iso
 from gateway.tokens import Shopper, TokenVerifier
@@ -177,24 +178,25 @@ async def watch_offer(request: Request) -> Response:
     allow_query(request)
     here = parts(request)
     offer_id = request.path_params["offer"]
-    if await here.view.offer(offer_id) is None:
+    offer = await here.view.offer(offer_id)
+    if offer is None:
         raise HTTPException(404, "There is no such offer.")
-    return _EventStream(here.events, offer_id)
+    return _EventStream(here.events, offer)
 
 
 class _EventStream(Response):
     """Hands the connection over to the event streams."""
 
-    def __init__(self, events: Events, offer_id: str) -> None:
+    def __init__(self, events: Events, offer: Offer) -> None:
         super().__init__()
         self._events = events
-        self._offer_id = offer_id
+        self._offer = offer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._events.full:
             await event_streams.refuse(scope, receive, send)
         else:
-            await self._events.stream(self._offer_id, receive, send)
+            await self._events.stream(self._offer, scope, receive, send)
 
 
 async def alive(request: Request) -> Response:

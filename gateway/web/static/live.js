@@ -47,6 +47,7 @@ export class Live {
       const { left, sold, state } = JSON.parse(data);
       this.onNews(id, { left, state, stock: left + sold });
     };
+    stream.addEventListener("again", () => this.#close(id)); // the next look opens another
     stream.onerror = () => {
       this.#close(id);
       this.#due.set(`stream ${id}`, performance.now() + jitter(STREAM_REST_MS));
