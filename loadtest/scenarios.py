@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Protocol
 
-from loadtest import generators, scrape
+from loadtest import generators
 from loadtest.errors import GeneratorError
 from loadtest.figures import CONSTANT, Run
 from loadtest.generators import Requests
-from loadtest.processes import Server
+from loadtest.processes import Server, Usage
+from loadtest.scrape import Counters
 from loadtest.stack import Stack
 
 CLICKS_PER_S_MAX = 80_000
@@ -20,6 +22,9 @@ CLICKS_PER_S_MAX = 80_000
 
 REPEATERS = 5_000
 """Winners who click again and again on the duplicate path."""
+
+FIRST_CLICKS = 64
+"""Clicks that sell the only unit of the sold-out path."""
 
 MIXED_STOCK = 1_000
 MIXED_SHOPPERS = 100_000
@@ -31,6 +36,19 @@ BATCHING = "batching"
 _shoppers = count(1)
 
 
+class Target(Protocol):
+    """What can be clicked on and measured: the gateway's stack, or a peer's."""
+
+    name: str
+    gateway_url: str
+
+    def usage(self) -> tuple[Usage, Usage]:
+        """What server and Redis have used so far."""
+
+    def counters(self) -> Counters:
+        """What the server counted so far, once no click is under way."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A prepared run: its offer and requests; sent once, or for a time, possibly again from the start."""
@@ -40,8 +58,13 @@ class Plan:
     requests: Requests
     until_sent: bool = False
     repeat: bool = False
-    primed: bool = False
-    """Whether its units were sold before the measurement."""
+    priming: Requests | None = None
+    """Clicks that sell its units before the measurement."""
+
+    @property
+    def primed(self) -> bool:
+        """Whether its units were sold before the measurement."""
+        return self.priming is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +91,27 @@ def prepare(scenario: str, stack: Stack, sizes: Sizes, *, core: int | None) -> P
     if scenario in {"win", BATCHING}:
         offer = stack.create_offer(sizes.clicks)
         return Plan(offer, sizes.clicks, _write(path, offer, new_shoppers(sizes.clicks), stack))
+    if scenario == "mixed":
+        offer = stack.create_offer(MIXED_STOCK)
+        clicks = list(new_shoppers(sizes.mixed_shoppers)) * MIXED_CLICKS_EACH
+        # The same disorder every time, so that runs can be compared.
+        random.Random(len(clicks)).shuffle(clicks)
+        return Plan(offer, MIXED_STOCK, _write(path, offer, iter(clicks), stack), until_sent=True)
+    stock = 1 if scenario == "sold_out" else REPEATERS
+    offer = stack.create_offer(stock)
+    first = _write(stack.folder / "first.bin", offer, new_shoppers(max(stock, FIRST_CLICKS)), stack)
     if scenario == "sold_out":
-        offer = stack.create_offer(1)
-        first = _write(path, offer, new_shoppers(64), stack)
-        generators.click(stack.gateway_url, first, connections=8, duration_s=1, core=core, until_sent=True)
-        return Plan(offer, 1, _write(path, offer, new_shoppers(sizes.clicks), stack), primed=True)
-    if scenario == "duplicate":
-        offer = stack.create_offer(REPEATERS)
-        requests = _write(path, offer, new_shoppers(REPEATERS), stack)
-        plan = Plan(offer, REPEATERS, requests, repeat=True, primed=True)
-        generators.click(stack.gateway_url, plan.requests, connections=64, duration_s=1, core=core, until_sent=True)
-        return plan
-    offer = stack.create_offer(MIXED_STOCK)
-    clicks = list(new_shoppers(sizes.mixed_shoppers)) * MIXED_CLICKS_EACH
-    # The same disorder every time, so that runs can be compared.
-    random.Random(len(clicks)).shuffle(clicks)
-    return Plan(offer, MIXED_STOCK, _write(path, offer, iter(clicks), stack), until_sent=True)
+        plan = Plan(offer, stock, _write(path, offer, new_shoppers(sizes.clicks), stack), priming=first)
+    else:
+        plan = Plan(offer, stock, first, repeat=True, priming=first)
+    prime(stack, plan, core=core)
+    return plan
+
+
+def prime(target: Target, plan: Plan, *, core: int | None) -> None:
+    """Sell the units that a plan wants sold before it is measured."""
+    if plan.priming is not None:
+        generators.click(target.gateway_url, plan.priming, connections=8, duration_s=1, core=core, until_sent=True)
 
 
 def _write(path: Path, offer: str, shoppers: Iterator[str], stack: Stack) -> Requests:
@@ -91,13 +119,13 @@ def _write(path: Path, offer: str, shoppers: Iterator[str], stack: Stack) -> Req
 
 
 def measure(
-    scenario: str, stack: Stack, plan: Plan, *, connections: int, repetition: int, sizes: Sizes, core: int | None
+    scenario: str, target: Target, plan: Plan, *, connections: int, repetition: int, sizes: Sizes, core: int | None
 ) -> Run:
-    """Click as planned on a gateway; what it cost and what came out."""
-    earlier = scrape.at_rest(stack.metrics_url)
-    gateway, redis = stack.usage()
+    """Click as planned on a server; what it cost and what came out."""
+    earlier = target.counters()
+    gateway, redis = target.usage()
     heard = generators.click(
-        stack.gateway_url,
+        target.gateway_url,
         plan.requests,
         connections=connections,
         duration_s=sizes.duration_s,
@@ -105,15 +133,15 @@ def measure(
         until_sent=plan.until_sent,
         repeat=plan.repeat,
     )
-    gateway_after, redis_after = stack.usage()
-    added = scrape.at_rest(stack.metrics_url).since(earlier)
+    gateway_after, redis_after = target.usage()
+    added = target.counters().since(earlier)
     clicks = added.clicks
     if clicks < heard.replies:
-        raise GeneratorError(f"{heard.replies} replies were heard, and the gateway counts {clicks} clicks")
+        raise GeneratorError(f"{heard.replies} replies were heard, and {target.name} counts {clicks} clicks")
     return Run(
         scenario,
         connections,
-        stack.name,
+        target.name,
         repetition,
         clicks,
         heard.replies / heard.duration_s,

@@ -16,6 +16,7 @@ from loadtest.errors import StartError
 from loadtest.machine import redis_binary
 from loadtest.operators_api import Item, OperatorsApi, now_ms
 from loadtest.processes import ROOT, Server, Usage, clean_environ, free_port, seckill_command
+from loadtest.scrape import Counters
 from loadtest.tokens import Mint
 
 PRODUCT = "kettle"
@@ -35,6 +36,23 @@ LIMITS = {
     "SECKILL_LOG_LEVEL": "warning",
 }
 FSYNC_OF = {"strict": "always", "relaxed": "everysec"}
+
+
+def redis_command(folder: Path, durability: str) -> list[str]:
+    """What starts a Redis of one durability, on ``redis.sock`` in `folder`; the same for gateway and peers."""
+    options = {
+        "port": "0",
+        "unixsocket": str(folder / "redis.sock"),
+        "dir": str(folder),
+        "save": "",
+        "appendonly": "yes",
+        "appendfsync": FSYNC_OF[durability],
+        "no-appendfsync-on-rewrite": "no",
+        # A rewrite in the middle of a short run would be in the figures of that one run only.
+        "auto-aof-rewrite-percentage": "0",
+        "maxmemory-policy": "noeviction",
+    }
+    return [redis_binary(), *(part for name, value in options.items() for part in (f"--{name}", value))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +80,18 @@ class Stack:
         self.gateway_url = f"http://127.0.0.1:{gateway_port}"
         self.metrics_url = f"http://127.0.0.1:{metrics_port}"
         self._admin_url = f"http://127.0.0.1:{admin_port}"
-        secret, key = secrets.token_hex(32), secrets.token_hex(32)
+        self.secret, key = secrets.token_hex(32), secrets.token_hex(32)
         self._environ = {
             **LIMITS,
             "SECKILL_REDIS_URL": f"unix://{self.folder / 'redis.sock'}",
             "SECKILL_DATABASE_URL": f"sqlite:///{self.folder / 'ledger.db'}",
-            "SECKILL_TOKEN_SECRET": secret,
+            "SECKILL_TOKEN_SECRET": self.secret,
             "SECKILL_ADMIN_KEY": key,
             "SECKILL_DURABILITY": durability,
             "SECKILL_METRICS_BIND": f"127.0.0.1:{metrics_port}",
             **(extra or {}),
         }
-        self.mint = Mint(secret.encode())
+        self.mint = Mint(self.secret.encode())
         self.api = OperatorsApi.at(self._admin_url, key)
         self._ports = gateway_port, admin_port
 
@@ -89,7 +107,7 @@ class Stack:
         self.stop()
 
     def _start(self) -> None:
-        self.redis = self._serve("redis", self._redis_command(), self._cores.others)
+        self.redis = self._serve("redis", redis_command(self.folder, self._durability), self._cores.others)
         self.redis.wait_ready((self.folder / "redis.sock").exists)
         self._run("migrate")
         gateway_port, admin_port = (str(port) for port in self._ports)
@@ -99,19 +117,6 @@ class Stack:
         admin.wait_ready(lambda: _ready(f"{self._admin_url}/admin/api"))
         self.gateway.wait_ready(lambda: _ready(self.gateway_url))
         self.api.create_product(PRODUCT, price=BASE_PRICE, stock=PRODUCT_STOCK)
-
-    def _redis_command(self) -> list[str]:
-        options = {
-            "port": "0",
-            "unixsocket": str(self.folder / "redis.sock"),
-            "dir": str(self.folder),
-            "save": "",
-            "appendonly": "yes",
-            "appendfsync": FSYNC_OF[self._durability],
-            "no-appendfsync-on-rewrite": "no",
-            "maxmemory-policy": "noeviction",
-        }
-        return [redis_binary(), *(part for name, value in options.items() for part in (f"--{name}", value))]
 
     def _serve(self, name: str, command: list[str], core: int | None) -> Server:
         server = Server.start(name, command, folder=self.folder, environ=self._environ, core=core)
@@ -137,6 +142,10 @@ class Stack:
     def usage(self) -> tuple[Usage, Usage]:
         """What gateway and Redis have used so far."""
         return self.gateway.usage(), self.redis.usage()
+
+    def counters(self) -> Counters:
+        """What the gateway counted so far, once no click is under way."""
+        return scrape.at_rest(self.metrics_url)
 
     def write_orders(self, *, within_s: float) -> tuple[int, float]:
         """Run the order writer until nothing waits; (orders that had waited, seconds it took).

@@ -59,7 +59,7 @@ def test_orders_are_held_against_the_wins_that_were_answered(stack: Stack) -> No
     tried.settle(stack)
     assert tried.breaches == []
     plan, wins = tried.sold[stack.name][0]
-    tried.sold[stack.name] = [(plan, wins + 1), (replace(plan, primed=True), 0)]
+    tried.sold[stack.name] = [(plan, wins + 1), (replace(plan, priming=plan.requests), 0)]
     tried.settle(stack)
     assert tried.breaches == [f"{plan.offer}: {wins + 1} wins were answered, {wins} orders exist"]
 
