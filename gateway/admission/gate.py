@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from gateway import keys, scripts
 from gateway.admission.audience import judge_of
-from gateway.admission.batch import UNAVAILABLE, Lane
+from gateway.admission.batch import UNAVAILABLE, Lane, Teller
 from gateway.admission.connections import Connections
 from gateway.admission.outcome import Outcome
 from gateway.admission.unsettled import Unsettled
@@ -43,8 +43,9 @@ WINNERS_SCAN_COUNT = 500
 class Gate(Connections):
     """Everything between a checked click and Redis, for one worker."""
 
-    def __init__(self, settings: Settings, on_batch: Callable[[int, float], None]) -> None:
+    def __init__(self, settings: Settings, on_batch: Callable[[int, float], None], teller: Teller) -> None:
         super().__init__(settings)
+        self.teller = teller
         self.unsettled = Unsettled(self.side, self.clock)
         self.lanes: dict[str, Lane] = {}
         self.backlog = 0

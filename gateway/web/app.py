@@ -25,6 +25,7 @@ from gateway.receipts import ReceiptSigner
 from gateway.settings import Settings
 from gateway.telemetry import Metrics, deltas, set_up_logging
 from gateway.tokens import TokenVerifier, demo_secret
+from gateway.web.answers import Answers
 from gateway.web.clicks import Clicks
 from gateway.web.events import Events
 from gateway.web.hot_path import AsgiFront, RsgiFront
@@ -56,9 +57,9 @@ def create_app(settings: Settings) -> App:
     """
     settings.require("token_secret")
     metrics = Metrics()
-    gate = Gate(settings, metrics.batch_done)
+    answers = Answers(settings, ReceiptSigner(settings.signing_secrets))
+    gate = Gate(settings, metrics.batch_done, answers)
     timezone = ZoneInfo(settings.timezone)
-    signer = ReceiptSigner(settings.signing_secrets)
     tokens = TokenVerifier(
         settings.token_secret,
         token_max_bytes=settings.token_max_bytes,
@@ -92,8 +93,8 @@ def create_app(settings: Settings) -> App:
         middleware=[Middleware(SecurityHeaders, frame_origins=settings.cors_origins)],
         lifespan=lifespan,
     )
-    clicks = Clicks(settings, gate, tokens, signer, shedding)
-    rest.state.parts = Parts(settings, gate, view, events, tokens, clicks, timezone)
+    clicks = Clicks(settings, gate, tokens, answers, shedding)
+    rest.state.parts = Parts(settings, gate, view, events, tokens, answers, timezone)
     asgi: ASGIApp = AsgiFront(clicks, rest, settings.body_max_bytes)
     if settings.cors_origins:
         asgi = CORSMiddleware(

@@ -6,24 +6,23 @@ no object that a refusal does not need.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
-from zoneinfo import ZoneInfo
 
 import orjson
 
-from gateway.admission.admit import AdmitCall
 from gateway.admission.batch import Lane
 from gateway.admission.gate import Gate
 from gateway.admission.outcome import Outcome
 from gateway.admission.rates import LocalLimits
 from gateway.crypto import HmacSha256, to_base64url
 from gateway.errors import RedisProblem, TokenError
-from gateway.receipts import ReceiptSigner
 from gateway.settings import Settings
 from gateway.tokens import TokenVerifier
 from gateway.web import replies
-from gateway.web.replies import Reply, TicketWriter
+from gateway.web.answers import Answers, Asker
+from gateway.web.replies import Reply
 from gateway.web.shedding import Shedding
 
 KEY_CHARACTERS_MAX = 64
@@ -33,25 +32,34 @@ WWW_AUTHENTICATE = ("www-authenticate", "Bearer")
 HeaderValues = Callable[[str], list[str]]
 """All values of a header by its lower-case name."""
 
-_WON = (Outcome.WON, Outcome.ALREADY_WON)
+
+class Waiting:
+    """An asker for those who can wait: its reply is a future's result."""
+
+    __slots__ = ("reply",)
+
+    def __init__(self) -> None:
+        self.reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        """Take the reply; too late when whoever waited has gone."""
+        if not self.reply.done():
+            self.reply.set_result(Reply(status, body, headers))
 
 
 class Clicks:
     """Answers clicks, for one worker."""
 
     def __init__(
-        self, settings: Settings, gate: Gate, tokens: TokenVerifier, signer: ReceiptSigner, shedding: Shedding
+        self, settings: Settings, gate: Gate, tokens: TokenVerifier, answers: Answers, shedding: Shedding
     ) -> None:
         self._settings = settings
         self._gate = gate
         self._tokens = tokens
-        self._signer = signer
+        self._answers = answers
         self._shedding = shedding
         self._limits = LocalLimits(settings.rate_per_ip, settings.rate_total, settings.trusted_proxies)
         self._trusts_proxies = bool(settings.trusted_proxies)
-        self._durable = settings.durability == "strict"
-        self._timezone = ZoneInfo(settings.timezone)
-        self._writers: dict[Lane, tuple[AdmitCall, TicketWriter]] = {}
         # Keys are stored as digests: any 64 characters become a fixed, separator-free text.
         self._key_digest = HmacSha256(b"idempotency key")
         self._too_large = replies.plain(
@@ -75,49 +83,63 @@ class Clicks:
     async def answer(
         self, offer_id: str, authorization: bytes, body: bytes, peer: str, header: HeaderValues
     ) -> Reply:
-        """The reply to a click whose body is within its limit: token, offer, body, then the rest.
-
-        Args:
-            offer_id: the path's last part.
-            authorization: the header, empty when absent.
-            body: the whole body.
-            peer: the peer's address and port.
-            header: for the headers that few clicks need.
-        """
-        if self._shedding.on and self._shedding.refuses():
-            # Before every other check, as it has to cost next to nothing: whoever asks again hears the rest.
-            self.counts[Outcome.BUSY.index] += 1
-            return replies.BUSY
-        try:
-            shopper = self._tokens.verify(authorization, time.time())
-        except TokenError as error:
-            self.counts[Outcome.UNAUTHENTICATED.index] += 1
-            return replies.plain(Outcome.UNAUTHENTICATED, WWW_AUTHENTICATE, detail=f"{error.reason}.")
-        gate = self._gate
-        lane = gate.lanes.get(offer_id)
-        if lane is None:
+        """The reply to a click; arguments as for `take`. The offer is looked up if this worker does not know it."""
+        asker = Waiting()
+        while not self.take(asker, offer_id, authorization, body, peer, header):
             try:
-                lane = await gate.lane(offer_id)
+                lane = await self._gate.lane(offer_id)
             except RedisProblem:
                 self.counts[Outcome.UNAVAILABLE.index] += 1
                 return replies.UNAVAILABLE
             if lane is None:
                 self.counts[Outcome.NOT_FOUND.index] += 1
                 return replies.NOT_FOUND
+        return await asker.reply
+
+    def take(
+        self, asker: Asker, offer_id: str, authorization: bytes, body: bytes, peer: str, header: HeaderValues
+    ) -> bool:
+        """Take a click whose body is within its limit: token, offer, body, then the rest.
+
+        Args:
+            asker: is told the reply, now or when Redis has decided.
+            offer_id: the path's last part.
+            authorization: the header, empty when absent.
+            body: the whole body.
+            peer: the peer's address and port.
+            header: for the headers that few clicks need.
+
+        Returns:
+            False, with nothing told or counted, when this worker does not know the offer yet.
+        """
+        if self._shedding.on and self._shedding.refuses():
+            # Before every other check, as it has to cost next to nothing: whoever asks again hears the rest.
+            self.counts[Outcome.BUSY.index] += 1
+            _tell(asker, replies.BUSY)
+            return True
+        try:
+            shopper = self._tokens.verify(authorization, time.time())
+        except TokenError as error:
+            self.counts[Outcome.UNAUTHENTICATED.index] += 1
+            _tell(asker, replies.plain(Outcome.UNAUTHENTICATED, WWW_AUTHENTICATE, detail=f"{error.reason}."))
+            return True
+        lane = self._gate.lanes.get(offer_id)
+        if lane is None:
+            return False
         quantity, key = 1, b""
         if body or lane.offer.limit > 1:
             try:
                 quantity, key = self._read_demand(body, header, lane)
             except ValueError as error:
                 lane.counts[Outcome.BAD_REQUEST.index] += 1
-                return replies.plain(Outcome.BAD_REQUEST, detail=str(error))
+                _tell(asker, replies.plain(Outcome.BAD_REQUEST, detail=str(error)))
+                return True
         refusal = self._refusal_without_redis(lane, shopper.id, peer, header)
-        if refusal is not None:
-            return refusal
-        decision = await lane.submit(shopper, quantity, key)
-        if decision.outcome in _WON:
-            return self._writer(lane).reply(decision.outcome, shopper.id, decision.detail)
-        return replies.refusal(decision, lane.offer, gate.clock.now_ms(), self._timezone)
+        if refusal is None:
+            lane.submit(asker, shopper, quantity, key)
+        else:
+            asker.response_bytes(refusal.status, refusal.headers, refusal.body)
+        return True
 
     def _refusal_without_redis(self, lane: Lane, shopper: bytes, peer: str, header: HeaderValues) -> Reply | None:
         """The answer of the local limits, of a gate that cannot sell, or of the shield; None to go on."""
@@ -142,7 +164,7 @@ class Clicks:
             known: Reply | None = lease.reply
             if known is not None:
                 return known
-            reply = replies.refusal(lease.decision, lane.offer, gate.clock.now_ms(), self._timezone)
+            reply = self._answers.refusal(lane, lease.decision)
             if lease.decision.outcome is not Outcome.NOT_STARTED:  # that one tells the time
                 lease.reply = reply
             return reply
@@ -183,17 +205,6 @@ class Clicks:
             )
         return quantity, to_base64url(self._key_digest.digest(keys[0].encode())[:16])
 
-    def _writer(self, lane: Lane) -> TicketWriter:
-        """The encoder of the lane's tickets, made anew when the offer's terms changed."""
-        known = self._writers.get(lane)
-        if known is not None and known[0] is lane.call:
-            return known[1]
-        if len(self._writers) > len(self._gate.lanes):
-            self._writers.clear()
-        writer = TicketWriter(lane.offer, self._signer, durable=self._durable, timezone=self._timezone)
-        self._writers[lane] = (lane.call, writer)
-        return writer
 
-    def ticket_members(self, lane: Lane, shopper: bytes, ticket: bytes) -> bytes:
-        """A ticket's JSON members, for answers other than a click's."""
-        return self._writer(lane).members(shopper, ticket)
+def _tell(asker: Asker, reply: Reply) -> None:
+    asker.response_bytes(reply.status, reply.headers, reply.body)

@@ -10,6 +10,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.web import intake
 from gateway.web.bodies import BodyTooLarge, ClientGone, asgi_chunks, read_body, rsgi_chunks
 from gateway.web.bridge import to_asgi
 from gateway.web.clicks import Clicks
@@ -75,10 +76,25 @@ class RsgiFront:
     def __rsgi_init__(self, loop: Any) -> None:
         """Start up, before the first request."""
         loop.run_until_complete(self._lifespan.__aenter__())
+        intake.install(loop, self.take)
 
     def __rsgi_del__(self, loop: Any) -> None:
         """Shut down, after the last reply."""
         loop.run_until_complete(self._lifespan.__aexit__(None, None, None))
+
+    def take(self, scope: Any, proto: Any) -> bool:
+        """Take a click that can be taken without waiting for anything; False when this is none."""
+        path = scope.path
+        if scope.method != "POST" or not path.startswith(PREFIX):
+            return False
+        headers = scope.headers
+        length = headers.get("content-length")
+        if length != "0" and (length is not None or "transfer-encoding" in headers):
+            return False
+        if self._cors and "origin" in headers:
+            return False
+        authorization = headers.get("authorization", "").encode()
+        return self._clicks.take(proto, path[PREFIX_CHARACTERS:], authorization, b"", scope.client, headers.get_all)
 
     async def __rsgi__(self, scope: Any, proto: Any) -> None:
         """Answer a click, or hand anything else on; a click from another origin too, for its headers."""

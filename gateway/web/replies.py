@@ -19,7 +19,8 @@ from gateway.times import iso
 
 RETRY_BUSY_S = 1
 
-_HEADERS = [("content-type", "application/json"), ("cache-control", "no-store")]
+HEADERS = [("content-type", "application/json"), ("cache-control", "no-store")]
+"""The headers of most replies. Nobody may change them."""
 
 
 class Reply:
@@ -27,7 +28,7 @@ class Reply:
 
     __slots__ = ("body", "headers", "status")
 
-    def __init__(self, status: int, body: bytes, headers: list[tuple[str, str]] = _HEADERS) -> None:
+    def __init__(self, status: int, body: bytes, headers: list[tuple[str, str]] = HEADERS) -> None:
         self.status = status
         self.body = body
         self.headers = headers
@@ -35,7 +36,7 @@ class Reply:
 
 def plain(outcome: Outcome, *headers: tuple[str, str], **fields: Any) -> Reply:
     """A reply made of an outcome and some fields."""
-    return Reply(outcome.status, orjson.dumps({"outcome": outcome.word, **fields}), [*_HEADERS, *headers])
+    return Reply(outcome.status, orjson.dumps({"outcome": outcome.word, **fields}), [*HEADERS, *headers])
 
 
 def retry_after(wait_ms: float) -> tuple[str, str]:
@@ -69,10 +70,9 @@ class TicketWriter:
         self._durable = b"true" if durable else b"false"
         self._terms = self._signed = self._shown = b""
 
-    def reply(self, outcome: Outcome, shopper: bytes, ticket: bytes) -> Reply:
-        """The answer for one ticket."""
-        body = b'{"outcome":"%b",%b}' % (outcome.word.encode(), self.members(shopper, ticket))
-        return Reply(outcome.status, body)
+    def reply(self, word: bytes, shopper: bytes, ticket: bytes) -> bytes:
+        """The body of the answer for one ticket, under the outcome's word."""
+        return b'{"outcome":"%b",%b}' % (word, self.members(shopper, ticket))
 
     def members(self, shopper: bytes, ticket: bytes) -> bytes:
         """A ticket's fields as JSON members."""

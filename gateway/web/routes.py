@@ -26,8 +26,8 @@ from gateway.times import iso
 from gateway.tokens import Shopper, TokenVerifier
 from gateway.web import events as event_streams
 from gateway.web import page_files
+from gateway.web.answers import Answers
 from gateway.web.bodies import BodyTooLarge, asgi_chunks, read_body
-from gateway.web.clicks import Clicks
 from gateway.web.events import Events
 from gateway.web.offers_view import STATES, OffersView
 
@@ -44,7 +44,7 @@ class Parts:
     view: OffersView
     events: Events
     tokens: TokenVerifier
-    clicks: Clicks
+    answers: Answers
     timezone: ZoneInfo
 
 
@@ -160,7 +160,7 @@ async def show_mine(request: Request) -> Response:
     record, pending_until_ms = held
     outcome = "won" if record else "pending" if pending_until_ms else "none"
     shown = [
-        orjson.Fragment(b"{" + here.clicks.ticket_members(lane, shopper.id, ticket) + b"}")
+        orjson.Fragment(b"{" + here.answers.ticket_members(lane, shopper.id, ticket) + b"}")
         for ticket in (record.split(b"|") if record else ())
     ]
     reply: dict[str, Any] = {

@@ -11,6 +11,7 @@ from redis import Redis
 
 from gateway.admission import shield as shield_module
 from gateway.admission.admit import AdmitCall, Decided, Decision, Whole, decode
+from gateway.admission.batch import Lane
 from gateway.admission.clock import RedisClock
 from gateway.admission.gate import Gate
 from gateway.admission.outcome import Outcome
@@ -19,6 +20,7 @@ from gateway.errors import ScriptContractError
 from gateway.settings import Rate, Settings
 from gateway.tokens import Shopper
 from tests.conftest import RedisServer
+from tests.gateway.telling import Told
 from tests.gateway.waiting import until
 from tests.lua.calling import Sale
 
@@ -129,7 +131,7 @@ def test_throttled_shoppers_are_remembered_within_bounds(
 def with_gate(redis_server: RedisServer, offer_id: str, work: Any, **settings: Any) -> None:
     async def run() -> None:
         own = Settings(redis_url=redis_server.url, rate_per_shopper=Rate(0, 1000), **settings)
-        gate = Gate(own, lambda clicks, seconds: None)
+        gate = Gate(own, lambda clicks, seconds: None, Told())
         await gate.start()
         async with asyncio.timeout(20):
             await until(lambda: not gate.problems() and gate.side.ready)
@@ -139,9 +141,14 @@ def with_gate(redis_server: RedisServer, offer_id: str, work: Any, **settings: A
     asyncio.run(run())
 
 
-async def click(lane: Any, sub: str) -> Decision:
-    decision: Decision = await lane.submit(Shopper(sub.encode(), 10**10), 1, b"")
-    return decision
+def click_now(lane: Lane, sub: str) -> asyncio.Future[Decision]:
+    answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
+    lane.submit(answer, Shopper(sub.encode(), 10**10), 1, b"")
+    return answer
+
+
+async def click(lane: Lane, sub: str) -> Decision:
+    return await click_now(lane, sub)
 
 
 async def leased(lane: Any) -> None:
@@ -188,10 +195,6 @@ def test_a_full_queue_and_a_long_wait_are_busy(redis_server: RedisServer, redis:
         assert outcomes == [Outcome.WON] * 20 + [Outcome.BUSY] * 10
         assert lane.counts[Outcome.BUSY.index] == 10
 
-    def click_now(lane: Any, sub: str) -> asyncio.Future[Decision]:
-        answer: asyncio.Future[Decision] = lane.submit(Shopper(sub.encode(), 10**10), 1, b"")
-        return answer
-
     with_gate(redis_server, offer_id, work, queue_max=20, batch_max=5)
     assert sale.number("left") == 80
 
@@ -200,8 +203,7 @@ def test_a_cancelled_click_is_decided_all_the_same(redis_server: RedisServer, re
     sale = Sale.open(redis, offer_id, stock=100)
 
     async def work(gate: Gate, lane: Any) -> None:
-        answer = lane.submit(Shopper(b"amy", 10**10), 1, b"")
-        answer.cancel()
+        click_now(lane, "amy").cancel()
         assert (await click(lane, "bob")).outcome is Outcome.WON
         assert (await click(lane, "amy")).outcome is Outcome.ALREADY_WON
 
@@ -222,21 +224,20 @@ def test_order_numbers_cannot_be_guessed_or_counted() -> None:
     "reply",
     [
         None, [], [1], b"DECIDED", [b"DECIDED"], [b"DECIDED", 1, 2, 3, 4, b"W"], [b"DECIDED", 1, 2, 3, 4, b"X"],
-        [b"DECIDED", 1, 2, 3, 4, None], [b"LATE"],
+        [b"DECIDED", 1, 2, 3, 4, None], [b"LATE"], [b"DECIDED", 1, 2, 3, 4, b""],
+        [b"DECIDED", 1, 2, 3, 4, b"W", b"a", b"b"], [b"DECIDED", 1, 2, 3, 4, b"WW", b"a", b"b"],
     ],
 )  # fmt: skip
 def test_a_reply_of_another_form_is_refused(reply: Any) -> None:
     with pytest.raises(ScriptContractError):
-        decode(reply)
+        decode(reply, 1)
 
 
 def test_replies_are_read() -> None:
-    assert decode([b"LATE", 5]) == Whole("LATE", 5)
-    decided = decode([b"DECIDED", 5, 6, 7, 8, b"WNS", b"ticket", 0])
-    assert decided == Decided(
-        5, 6, 7, 8, b"WNS",
-        [Decision(Outcome.WON, b"ticket"), Decision(Outcome.NOT_STARTED), Decision(Outcome.SOLD_OUT, 0)],
-    )  # fmt: skip
+    assert decode([b"LATE", 5], 3) == Whole("LATE", 5)
+    with_letters_that_have_none = decode([b"DECIDED", 5, 6, 7, 8, b"WNS", b"ticket", 0], 3)
+    assert with_letters_that_have_none == Decided(5, 6, 7, 8, b"WNS", [b"ticket", None, 0])
+    assert decode([b"DECIDED", 5, 6, 7, 8, b"WS", b"ticket", 0], 2) == Decided(5, 6, 7, 8, b"WS", [b"ticket", 0])
 
 
 def test_redis_time_is_estimated_from_the_middle_of_a_round_trip() -> None:

@@ -19,6 +19,7 @@ from gateway.settings import Settings
 from gateway.wire import Wire
 from tests.conftest import RedisServer, free_port
 from tests.gateway.fake_redis import FakeRedis, echo
+from tests.gateway.telling import Told
 from tests.gateway.waiting import until
 
 
@@ -343,7 +344,7 @@ def test_a_server_that_is_no_redis_is_tried_again_and_named(redis_server: RedisS
 
     async def work() -> None:
         async with FakeRedis(agree) as fake:
-            gate = Gate(Settings(redis_url=fake.url), lambda clicks, seconds: None)
+            gate = Gate(Settings(redis_url=fake.url), lambda clicks, seconds: None, Told())
             await gate.start()
             await until(lambda: fake.connections > 4)
             assert "no connection to Redis" in gate.problems()[0]
