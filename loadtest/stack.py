@@ -67,13 +67,21 @@ class Stack:
     """A running system of one durability; a context manager."""
 
     def __init__(
-        self, name: str, folder: Path, cores: Cores, *, durability: str, extra: Mapping[str, str] | None = None
+        self,
+        name: str,
+        folder: Path,
+        cores: Cores,
+        *,
+        durability: str,
+        extra: Mapping[str, str] | None = None,
+        workers: int = 1,
     ) -> None:
         self.name = name
         self.folder = folder / name
         self.folder.mkdir()
         self._cores = cores
         self._durability = durability
+        self._workers = workers
         self._servers: list[Server] = []
         self._campaigns = 0
         metrics_port, gateway_port, admin_port = free_port(), free_port(), free_port()
@@ -112,7 +120,7 @@ class Stack:
         self._run("migrate")
         gateway_port, admin_port = (str(port) for port in self._ports)
         admin = self._serve("admin", [seckill_command(), "admin", "--port", admin_port], self._cores.others)
-        command = [seckill_command(), "gateway", "--port", gateway_port, "--workers", "1"]
+        command = [seckill_command(), "gateway", "--port", gateway_port, "--workers", str(self._workers)]
         self.gateway = self._serve("gateway", command, self._cores.gateway)
         admin.wait_ready(lambda: _ready(f"{self._admin_url}/admin/api"))
         self.gateway.wait_ready(lambda: _ready(self.gateway_url))
