@@ -25,6 +25,8 @@ key                            type    what it holds
 =============================  ======  ===========================================================
 """
 
+from zlib import crc32
+
 SCHEMA = 1
 """Version of the data behind these names; part of every key."""
 
@@ -34,19 +36,41 @@ ORDER_GROUP = "order-writers"
 FIRST_EPOCH = 1
 
 
+_TAGS = ("s163", "s32", "s50", "s162", "s33", "s51", "s161", "s30", "s52", "s160", "s31", "s53")
+"""The shards' hash tags: the slot of each lies in the middle of its twelfth of all slots, in this order.
+
+So any number of primaries with equal ranges of slots serve about equally many shards. One server has all of them: a
+shop that grows into a cluster moves slots, and no key changes its name.
+"""
+
+SHARDS = len(_TAGS)
+
+BUCKETS = (1, 2, 3, 4, 6, 12)
+"""How many buckets an offer may have: so many lie on shards at equal distances."""
+
+
 def shard_of(offer: str, bucket: int = 0) -> int:
-    """The shard that holds a bucket of an offer. One shard serves all until offers have several buckets."""
-    del offer, bucket
-    return 0
+    """The shard that holds a bucket of an offer. A bucket's number is its distance from the offer's first shard."""
+    return (crc32(offer.encode()) + bucket) % SHARDS
+
+
+def bucket_numbers(buckets: int) -> range:
+    """The numbers of an offer's buckets: far from each other, so that they lie on different primaries."""
+    return range(0, SHARDS, SHARDS // buckets)
+
+
+def home_bucket(shopper: bytes, buckets: int) -> int:
+    """The number of the bucket in which a shopper buys; the same for as long as the offer has so many buckets."""
+    return crc32(shopper) % buckets * (SHARDS // buckets)
 
 
 def shards() -> range:
-    """Every shard in use."""
-    return range(1)
+    """Every shard."""
+    return range(SHARDS)
 
 
 def _shard(shard: int, name: str) -> str:
-    return f"sk{SCHEMA}:{{s{shard}}}:{name}"
+    return f"sk{SCHEMA}:{{{_TAGS[shard]}}}:{name}"
 
 
 def offers(shard: int) -> str:

@@ -21,6 +21,8 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from gateway import keys
+
 _numbers = itertools.count(1)
 PORT_MAX = 55_536
 """A Redis in cluster mode listens on the port 10,000 above its own, too."""
@@ -135,10 +137,15 @@ def redis(redis_server: RedisServer) -> Iterator[Redis]:
     client.close()
 
 
+def on_first_shard(name: str) -> str:
+    """The name, with an ending by which an offer called so lives on the first shard."""
+    return next(found for ending in itertools.count() if keys.shard_of(found := f"{name}-{ending}") == 0)
+
+
 @pytest.fixture
 def offer_id() -> str:
-    """An offer id that no other test uses."""
-    return f"t{next(_numbers)}-{os.getpid()}-kettle"
+    """An offer id that no other test uses; the offer lives on the first shard."""
+    return on_first_shard(f"t{next(_numbers)}-{os.getpid()}-kettle")
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from gateway.orders.reconcile.looking import Stores
 from gateway.orders.stream import WinnersStream
 from tests.gateway.orders.shop import Shop
 
-OFFER = "noon-kettle"
+OFFER = "kettle-noon"
 
 
 class HalfSold:

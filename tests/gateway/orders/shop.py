@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -101,8 +102,8 @@ class Shop:
                 "freed": keys.freed(offer, epoch),
                 "even": keys.rate(offer, 0),
                 "odd": keys.rate(offer, 1),
-                "stream": keys.stream(0),
-                "counters": keys.counters(0),
+                "stream": keys.stream(keys.shard_of(offer)),
+                "counters": keys.counters(keys.shard_of(offer)),
             },
             values,
         )
@@ -143,14 +144,16 @@ class Shop:
             "count": len(winners),
             "winners": packed or msgpack.packb(flat, use_bin_type=False),
         }
-        self.redis.hincrby(keys.counters(0), "issued", len(winners))
-        return self.redis.xadd(keys.stream(0), fields | changed).decode()
+        shard = keys.shard_of(offer)
+        self.redis.hincrby(keys.counters(shard), "issued", len(winners))
+        return self.redis.xadd(keys.stream(shard), fields | changed).decode()
 
     def write(self, *, min_pay_window_ms: int = 0) -> None:
         """Write what the stream carries into the ledger, without a writer and without its chores."""
         ledger = Ledger(self.engine, min_pay_window_ms=min_pay_window_ms, currency="TWD")
-        entries = [Entry.parse(entry_id, fields) for entry_id, fields in self.redis.xrange(keys.stream(0))]
-        assert not any(each.letters for each in ledger.write(0, entries))
+        for shard in keys.shards():
+            entries = [Entry.parse(entry_id, fields) for entry_id, fields in self.redis.xrange(keys.stream(shard))]
+            assert not any(each.letters for each in ledger.write(shard, entries))
 
     @contextmanager
     def holding_offers(self) -> Iterator[Connection]:
@@ -183,20 +186,30 @@ class Shop:
             connection.execute(update(tables.offers).where(tables.offers.c.id == offer).values(**values))
 
     def counters(self) -> dict[str, int]:
-        found = self.redis.hgetall(keys.counters(0))
-        return {name.decode(): int(count) for name, count in found.items()}
+        """Of all shards together."""
+        total: Counter[str] = Counter()
+        for shard in keys.shards():
+            found = self.redis.hgetall(keys.counters(shard))
+            total.update({name.decode(): int(count) for name, count in found.items()})
+        return dict(total)
 
     def dead(self) -> list[dict[bytes, bytes]]:
-        return [fields for _, fields in self.redis.xrange(keys.dead(0))]
+        return [fields for shard in keys.shards() for _, fields in self.redis.xrange(keys.dead(shard))]
 
     def pending(self) -> int:
-        return self.redis.xpending(keys.stream(0), keys.ORDER_GROUP)["pending"]
+        return sum(
+            self.redis.xpending(stream, keys.ORDER_GROUP)["pending"]
+            for stream in map(keys.stream, keys.shards())
+            if self.redis.exists(stream)
+        )
 
     def pending_winners(self) -> int:
         """Winners in entries that were given to a writer and are not settled."""
         return sum(
-            int(self.redis.xrange(keys.stream(0), each["message_id"], each["message_id"])[0][1][b"count"])
-            for each in self.redis.xpending_range(keys.stream(0), keys.ORDER_GROUP, "-", "+", 100_000)
+            int(self.redis.xrange(stream, each["message_id"], each["message_id"])[0][1][b"count"])
+            for stream in map(keys.stream, keys.shards())
+            if self.redis.exists(stream)
+            for each in self.redis.xpending_range(stream, keys.ORDER_GROUP, "-", "+", 100_000)
         )
 
     def backlog(self) -> int:

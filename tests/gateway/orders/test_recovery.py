@@ -218,7 +218,7 @@ def test_what_earlier_epochs_left_is_deleted(shop: Shop) -> None:
     for _ in range(3):
         shop.redis.delete(keys.offer(OFFER))
         assert check(shop) == {}
-    names = {name.decode() for name in shop.redis.scan_iter("*noon-kettle*")}
+    names = {name.decode() for name in shop.redis.scan_iter("*kettle-noon*")}
     assert names == {keys.offer(OFFER), keys.buyers(OFFER, 4), keys.freed(OFFER, 4)}
     assert shop.redis.ttl(keys.buyers(OFFER, 4)) == -1
 
@@ -241,7 +241,7 @@ def test_a_ledger_that_holds_more_than_it_allows_keeps_the_offer_closed(shop: Sh
     settle_all(shop)
     shop.set_ledger(OFFER, stock=1)
     shop.redis.delete(keys.offer(OFFER))
-    assert check(shop) == {OFFER: "the ledger holds 3 units of noon-kettle and allows 1: raise its stock by 2"}
+    assert check(shop) == {OFFER: "the ledger holds 3 units of kettle-noon and allows 1: raise its stock by 2"}
     shop.set_ledger(OFFER, stock=3)
     assert check(shop) == {}
     assert shop.approved(OFFER)
