@@ -16,6 +16,7 @@ from gateway import keys, scripts
 from gateway.admission.audience import judge_of
 from gateway.admission.batch import UNAVAILABLE, Lane, Teller
 from gateway.admission.connections import Connections
+from gateway.admission.durability import Command
 from gateway.admission.outcome import Outcome
 from gateway.admission.unsettled import Unsettled
 from gateway.admission.verdicts import Remedy, remedy_of
@@ -138,9 +139,10 @@ class Gate(Connections):
         if lane is not None and (lane.offer.sold_at_ms or lane.counts[Outcome.WON.index]):
             return True  # An offer that has sold is never removed.
         # Recovery names all offers before it brings the first one back; before that Redis knows of none.
-        offers = keys.offers(keys.shard_of(offer_id))
-        named, any_there = await self.side.pipeline([("SISMEMBER", offers, offer_id), ("EXISTS", offers)])
-        return bool(named) or not any_there
+        commands: list[Command] = [("SISMEMBER", keys.offers(keys.shard_of(offer_id)), offer_id)]
+        commands += [("EXISTS", keys.offers(shard)) for shard in keys.shards()]
+        named, *any_there = await self.side.pipeline(commands)
+        return bool(named) or not any(any_there)
 
     async def read_again(self, lane: Lane) -> Lane | None:
         """The lane with its offer's terms as Redis has them now; None when the offer is gone.
