@@ -90,7 +90,7 @@ def change(
         row = _OPERATORS.lock(connection, name, if_match)
         if values.get("role", row.role) != "owner":
             _keep_an_owner(connection, row)
-        _sign_out(connection, name)
+        _sign_out(connection, name, actor)
         return _OPERATORS.change(connection, row, values, partial(_show, resources), actor=actor)
 
 
@@ -106,7 +106,7 @@ def change_password(resources: Resources, name: str, body: object) -> OperatorVi
         row = _OPERATORS.lock(connection, name, None)
         if not passwords.matches(given.now, row.password):
             raise Invalid.one("now", "wrong_password", "this is not your password")
-        _sign_out(connection, name)
+        _sign_out(connection, name, name)
         return _OPERATORS.change(connection, row, {"password": kept}, partial(_show, resources), actor=name)
 
 
@@ -120,7 +120,7 @@ def remove(resources: Resources, name: str, *, actor: str, if_match: int | None 
     with writing(resources.engine) as connection:
         row = _OPERATORS.lock(connection, name, if_match)
         _keep_an_owner(connection, row)
-        _sign_out(connection, name)
+        _sign_out(connection, name, actor)
         _OPERATORS.remove(connection, row, partial(_show, resources), actor=actor)
 
 
@@ -132,10 +132,10 @@ def _keep_an_owner(connection: Connection, row: Row[Any]) -> None:
         raise Conflict(f"{row.name} is the only owner: make somebody else an owner first", code="last_owner")
 
 
-def _sign_out(connection: Connection, name: str) -> None:
+def _sign_out(connection: Connection, name: str, actor: str) -> None:
     ended = connection.execute(delete(operator_sessions).where(operator_sessions.c.operator == name))
     if ended.rowcount:
-        audit.record(connection, name, "signed_out", "operator", name)
+        audit.record(connection, actor, "signed_out", "operator", name)
 
 
 def _show(resources: Resources, row: Row[Any]) -> OperatorView:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import anyio
 import grouping
 import orjson
 import pytest
 from anyio.from_thread import BlockingPortal
 from buying import money
 from grouping import BASE, PRICE, Guest, group_buy, run_down, statuses
+from listening import Listener
 from sidecar import Api, Shop
 
 from admin import streaming
@@ -28,6 +28,10 @@ def one_api(shared_resources: Resources, portal: BlockingPortal) -> Iterator[Api
     """The application on SQLite that this module shares, for what does not differ between databases."""
     with Api(shared_resources.settings, portal) as opened:
         yield opened
+
+
+def listen(api: Api, portal: BlockingPortal, group: str) -> Listener:
+    return Listener(api, portal, f"/api/groups/{group}/events")
 
 
 def code(problem: Any) -> str:
@@ -151,51 +155,6 @@ def test_what_is_not_there_is_not_found(one_api: Api, shared_shop: Shop) -> None
     Guest(one_api).post("/api/groups", {"campaign": campaign.code, "sku": sku}, 401)
 
 
-class Listener:
-    """A page that has a group's stream open."""
-
-    def __init__(self, api: Api, portal: BlockingPortal, group: str) -> None:
-        self._api = api
-        self._group = group
-        self._portal = portal
-        self._left = portal.call(anyio.Event)
-        self.started: dict[str, Any] = {}
-        self.body = b""
-        self.ended = portal.start_task_soon(self._listen)
-
-    @property
-    def events(self) -> list[dict[str, Any]]:
-        return [orjson.loads(line[6:]) for line in self.body.splitlines() if line.startswith(b"data: ")]
-
-    def __enter__(self) -> Listener:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.leave()
-
-    def leave(self) -> None:
-        self._portal.call(self._left.set)
-        self.ended.result(timeout=10)
-
-    async def _listen(self) -> None:
-        path = f"/api/groups/{self._group}/events"
-        scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b""}
-        asked = [{"type": "http.request", "body": b""}]
-
-        async def receive() -> dict[str, Any]:
-            if asked:
-                return asked.pop()
-            await self._left.wait()
-            return {"type": "http.disconnect"}
-
-        async def send(message: dict[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                self.started = message
-            self.body += message.get("body", b"")
-
-        await self._api.serve({**scope, "headers": []}, receive, send)
-
-
 def watching_of(api: Api) -> Watching:
     (found,) = (each for each in api._state["rounds"] if isinstance(each, Watching))
     return found
@@ -208,7 +167,10 @@ def test_a_stream_tells_how_a_group_fills_and_ends_with_it(
     opened = ann.open(group_buy(shared_shop, rule={"size": 2}))
     group = opened["id"]
     watching = watching_of(one_api)
-    with Listener(one_api, portal, group) as one, Listener(one_api, portal, group) as other:
+    with (
+        listen(one_api, portal, group) as one,
+        listen(one_api, portal, group) as other,
+    ):
         wait_until(lambda: one.events and other.events)
         assert watching.streams == 2
         headers = {name.decode(): value.decode() for name, value in one.started["headers"]}
@@ -235,7 +197,7 @@ def test_streams_are_few_keep_saying_something_and_end_with_the_process(
     monkeypatch.setattr(Watching, "streams_max", 1)
     monkeypatch.setattr(streaming, "KEEP_ALIVE_S", 0.05)
     group = Guest(one_api, shared_shop.unique("ann")).open(group_buy(shared_shop))["id"]
-    with Listener(one_api, portal, group) as stream:
+    with listen(one_api, portal, group) as stream:
         wait_until(lambda: b": still here\n\n" in stream.body)
         assert code(Guest(one_api).get(f"/api/groups/{group}/events", 503)) == "too_many_streams"
         portal.call(watching_of(one_api).close_streams)

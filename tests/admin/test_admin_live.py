@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-import anyio
-import orjson
 import pytest
 from anyio.from_thread import BlockingPortal
 from buying import win
+from listening import Listener
 from reporting import goods, ordered
 from sidecar import Api, Shop, fields_of
 
@@ -32,43 +31,8 @@ def api(shared_resources: Resources, portal: BlockingPortal) -> Iterator[Api]:
         yield opened
 
 
-class Watcher:
-    """A page that has a sale's stream open."""
-
-    def __init__(self, api: Api, portal: BlockingPortal, path: str, headers: list[tuple[bytes, bytes]]) -> None:
-        self._api, self._portal, self._path, self._headers = api, portal, path, headers
-        self._left = portal.call(anyio.Event)
-        self.status = 0
-        self.body = b""
-        self.ended = portal.start_task_soon(self._watch)
-
-    @property
-    def events(self) -> list[dict[str, Any]]:
-        return [orjson.loads(line[6:]) for line in self.body.splitlines() if line.startswith(b"data: ")]
-
-    def __enter__(self) -> Watcher:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._portal.call(self._left.set)
-        self.ended.result(timeout=10)
-
-    async def _watch(self) -> None:
-        path = f"/admin/api{self._path}"
-        scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b""}
-        asked = [{"type": "http.request", "body": b""}]
-
-        async def receive() -> dict[str, Any]:
-            if asked:
-                return asked.pop()
-            await self._left.wait()
-            return {"type": "http.disconnect"}
-
-        async def send(message: dict[str, Any]) -> None:
-            self.status = message.get("status", self.status)
-            self.body += message.get("body", b"")
-
-        await self._api.serve({**scope, "headers": self._headers}, receive, send)
+def stream_of(code: str) -> str:
+    return f"/admin/api/campaigns/{code}/live/events"
 
 
 def with_key(shop: Shop) -> list[tuple[bytes, bytes]]:
@@ -103,10 +67,12 @@ def test_a_stream_begins_with_the_history_and_tells_clicks_per_second(
     campaign = shared_shop.campaign()
     offer = campaign.items[0].offer
     watched = watching_of(api)
-    with Watcher(api, portal, f"/campaigns/{campaign.code}/live/events", with_key(shared_shop)) as one:
+    with Listener(api, portal, stream_of(campaign.code), with_key(shared_shop)) as one:
         wait_until(lambda: len(one.events) > 1)
         # Whoever comes second is fed by the same samples.
-        with Watcher(api, portal, f"/campaigns/{campaign.code}/live/events", with_key(shared_shop)) as other:
+        with Listener(
+            api, portal, f"/admin/api/campaigns/{campaign.code}/live/events", with_key(shared_shop)
+        ) as other:
             wait_until(lambda: bool(other.events))
             assert watched.streams == 2
             assert len(other.events[0]["history"]) > 1
@@ -127,11 +93,11 @@ def test_a_stream_ends_with_the_session_of_its_operator(
     token = signing_in.sign_in(shared_shop.resources, name, PASSWORD)
     campaign = shared_shop.campaign()
     cookie = [(b"cookie", f"{signing_in.COOKIE}={token}".encode())]
-    with Watcher(api, portal, f"/campaigns/{campaign.code}/live/events", cookie) as stream:
+    with Listener(api, portal, stream_of(campaign.code), cookie) as stream:
         wait_until(lambda: len(stream.events) > 1)
         signing_in.sign_out(shared_shop.resources, token)
         stream.ended.result(timeout=10)
-    with Watcher(api, portal, f"/campaigns/{campaign.code}/live/events", cookie) as refused:
+    with Listener(api, portal, stream_of(campaign.code), cookie) as refused:
         refused.ended.result(timeout=10)
         assert refused.status == 401
 
@@ -142,7 +108,7 @@ def test_watchers_are_few_and_end_with_the_process(
     monkeypatch.setattr(watching_of(api), "closing", False)
     monkeypatch.setattr(LiveWatching, "streams_max", 1)
     path = f"/campaigns/{shared_shop.campaign().code}/live/events"
-    with Watcher(api, portal, path, with_key(shared_shop)) as stream:
+    with Listener(api, portal, f"/admin/api{path}", with_key(shared_shop)) as stream:
         wait_until(lambda: bool(stream.events))
         assert api.get(path, 503)["type"].endswith("too_many_streams")
         portal.call(watching_of(api).close_streams)
