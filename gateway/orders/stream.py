@@ -1,9 +1,9 @@
-"""A shard's stream of winners, read as one member of the group of order writers."""
+"""The shards' streams of winners, read as one member of the group of order writers."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgpack
@@ -40,24 +40,15 @@ class WinnersStream:
             if "BUSYGROUP" not in str(error):
                 raise
 
-    def read_new(self, entries: int, block_ms: int) -> list[RawEntry]:
-        """Up to so many entries that no writer was given yet; waits up to `block_ms` for the first."""
-        return self._read(">", entries, block_ms)
-
     def read_own(self, entries: int) -> list[RawEntry]:
         """Entries given to this consumer and not settled; deleted ones are reported and dropped."""
-        found = self._read("0", entries, None)
+        reply: Any = self._client.xreadgroup(self._group, self.consumer, {self._key: START}, count=entries)
+        found: list[RawEntry] = reply[0][1] if reply else []
         gone = [entry_id.decode() for entry_id, fields in found if not fields]
         if gone:
             _report_gone(self.shard, gone)
             self.settle([Settlement(entry_id, 0) for entry_id in gone])
         return [entry for entry in found if entry[1]]
-
-    def _read(self, position: str, entries: int, block_ms: int | None) -> list[RawEntry]:
-        reply: Any = self._client.xreadgroup(
-            self._group, self.consumer, {self._key: position}, count=entries, block=block_ms
-        )
-        return list(reply[0][1]) if reply else []
 
     def take_over(self, cursor: str, idle_ms: int, entries: int) -> tuple[list[RawEntry], str]:
         """Take entries that their writer has left for `idle_ms`.
@@ -136,6 +127,31 @@ class WinnersStream:
             {"stream": self._key},
             {"group": self._group, "consumer": consumer, "idle_ms": idle_ms},
         )
+
+
+class WinnersStreams:
+    """All shards' streams as the consumer `consumer` sees them. Every call may raise `redis.RedisError`."""
+
+    def __init__(self, client: Redis, consumer: str) -> None:
+        self._client = client
+        self._consumer = consumer
+        self._by_key = {
+            keys.stream(shard).encode(): WinnersStream(client, shard, consumer) for shard in keys.shards()
+        }
+        self._wanted: dict[Any, Any] = dict.fromkeys(self._by_key, b">")
+
+    def __iter__(self) -> Iterator[WinnersStream]:
+        return iter(self._by_key.values())
+
+    def read_new(self, entries: int, block_ms: int) -> list[tuple[WinnersStream, list[RawEntry]]]:
+        """Up to so many entries of each stream that no writer was given yet; waits up to `block_ms` for the first.
+
+        One command waits for all streams: an entry is read as soon as it is there, whichever stream it is in.
+        """
+        reply: Any = self._client.xreadgroup(
+            keys.ORDER_GROUP, self._consumer, self._wanted, count=entries, block=block_ms
+        )
+        return [(self._by_key[key], found) for key, found in reply]
 
 
 def _position(entry_id: bytes) -> tuple[int, int]:

@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import Engine, inspect
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from gateway import keys, store
+from gateway import store
 from gateway.errors import MessageError, SettingsError
 from gateway.orders import dead_letters, tables
 from gateway.orders.chores import Chores
@@ -29,7 +29,7 @@ from gateway.orders.fence import FenceWatcher
 from gateway.orders.ledger import Ledger, Settlement
 from gateway.orders.message import Entry
 from gateway.orders.pacing import Outage, Timer, one_line
-from gateway.orders.stream import START, RawEntry, WinnersStream
+from gateway.orders.stream import START, RawEntry, WinnersStream, WinnersStreams
 from gateway.settings import Settings
 from gateway.telemetry import set_up_logging
 
@@ -64,7 +64,7 @@ class OrderWriter:
         self._stopping = False
         self._schema_seen = False
         self._client = store.connect(settings.redis_url)
-        self._streams = [WinnersStream(self._client, shard, self.consumer) for shard in keys.shards()]
+        self._streams = WinnersStreams(self._client, self.consumer)
         self._ledger = ledger
         self._fence = FenceWatcher(settings, engine, ledger)
         self._redis = Outage("Redis", REDIS_BACKOFF_MAX_S, "nobody can buy", speaks=leads)
@@ -119,9 +119,8 @@ class OrderWriter:
 
     def _turn(self) -> None:
         self._watch_fence()
-        block_ms = BLOCK_MS // len(self._streams)
-        for stream in self._streams:
-            self._write(stream, stream.read_new(self._entries_to_read(), block_ms))
+        for stream, found in self._streams.read_new(self._entries_to_read(), BLOCK_MS):
+            self._write(stream, found)
         if self._take_over_timer.due():
             for stream in self._streams:
                 self._take_over(stream)
@@ -152,7 +151,8 @@ class OrderWriter:
     def _write(self, stream: WinnersStream, found: list[RawEntry]) -> None:
         """Write and settle all that was read, one transaction after the other; also when a stop is asked for.
 
-        A read is about one transaction, so a stop does not wait long and leaves nothing in this writer's hands.
+        A read is about one transaction per busy stream, so a stop does not wait long and leaves nothing in this
+        writer's hands.
         """
         for readable, unreadable in self._batches(found):
             began = time.monotonic()

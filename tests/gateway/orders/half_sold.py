@@ -11,7 +11,7 @@ from gateway.orders.ledger import Settlement
 from gateway.orders.message import Entry, Ticket, tickets_of
 from gateway.orders.reconcile.looking import Stores
 from gateway.orders.stream import WinnersStream
-from tests.gateway.orders.shop import Shop
+from tests.gateway.orders.shop import Shop, read_new
 
 OFFER = "kettle-noon"
 
@@ -67,7 +67,7 @@ def settle_all(shop: Shop) -> None:
     """What the order writer does, at once and without its threads."""
     stream, ledger = WinnersStream(shop.redis, 0, "a-writer"), shop.ledger()
     stream.ensure_group()
-    while found := stream.read_new(100, 1):
+    while found := read_new(shop.redis, 100, consumer=stream.consumer):
         entries, letters = [], []
         for entry_id, fields in found:
             try:

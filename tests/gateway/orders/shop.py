@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgpack
+from redis import Redis
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from gateway import keys, offers, scripts, store
@@ -19,6 +20,7 @@ from gateway.orders import tables
 from gateway.orders.fence import FenceWatcher
 from gateway.orders.ledger import Ledger
 from gateway.orders.message import Entry, Ticket, Winner
+from gateway.orders.stream import RawEntry, WinnersStreams
 from gateway.orders.writer import WriterTeam
 from gateway.settings import Settings
 
@@ -272,6 +274,14 @@ class Shop:
             process.wait()
             process.stderr.close()
         self.redis.close()
+
+
+def read_new(client: Redis, entries: int, *, consumer: str, shard: int = 0) -> list[RawEntry]:
+    """What a consumer is given when it reads all streams, of the shard's."""
+    streams = WinnersStreams(client, consumer)
+    for each in streams:
+        each.ensure_group()
+    return [entry for each, found in streams.read_new(entries, 1) if each.shard == shard for entry in found]
 
 
 def entry(offer: str, winners: list[tuple[str, str]], *, number: int = 1, epoch: int = 1) -> Entry:

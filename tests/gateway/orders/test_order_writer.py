@@ -21,19 +21,12 @@ from gateway.orders import database, dead_letters, tables
 from gateway.orders.database import open_engine
 from gateway.orders.ledger import Ledger
 from gateway.orders.message import Entry
-from gateway.orders.stream import WinnersStream
 from gateway.orders.writer import OrderWriter
 from gateway.settings import Settings
 from tests.conftest import RedisServer, free_port, wait_until
-from tests.gateway.orders.shop import Shop, ticket
+from tests.gateway.orders.shop import Shop, read_new, ticket
 
 STREAM = keys.stream(0)
-
-
-def stream_of(shop: Shop, consumer: str) -> WinnersStream:
-    stream = WinnersStream(shop.redis, 0, consumer)
-    stream.ensure_group()
-    return stream
 
 
 def quick(shop: Shop) -> None:
@@ -69,8 +62,7 @@ def test_replayed_after_a_crash_between_commit_and_acknowledgement(shop: Shop, o
     quick(shop)
     shop.publish(offer_id, stock=300)
     won = shop.sell(offer_id, 300, batch=50)
-    gone = stream_of(shop, "gone")
-    entries = [Entry.parse(*raw) for raw in gone.read_new(4, 1)]
+    entries = [Entry.parse(*raw) for raw in read_new(shop.redis, 4, consumer="gone")]
     Ledger(shop.engine, min_pay_window_ms=1000, currency="CNY").write(0, entries)
     before = shop.orders()
     assert len(before) == 200
@@ -84,7 +76,7 @@ def test_a_reused_name_finds_its_own_entries_first(shop: Shop, offer_id: str) ->
     """Given entries pending for a name, when a writer of that name begins, then it writes them at once."""
     shop.publish(offer_id, stock=20)
     shop.sell(offer_id, 20, batch=5)
-    stream_of(shop, "same-name").read_new(3, 1)
+    read_new(shop.redis, 3, consumer="same-name")
     ledger = Ledger(shop.engine, min_pay_window_ms=1000, currency="CNY")
     writer = OrderWriter(shop.settings, shop.engine, ledger, consumer="same-name")
     writer._begin()
@@ -261,7 +253,7 @@ def test_a_deleted_entry_is_reported_and_passed_over(
     quick(shop)
     shop.publish(offer_id, stock=30)
     shop.sell(offer_id, 30, batch=10)
-    [first, _, _] = stream_of(shop, "gone").read_new(10, 1)
+    [first, _, _] = read_new(shop.redis, 10, consumer="gone")
     shop.redis.xdel(STREAM, first[0])
     with shop.writer():
         wait_until(lambda: shop.pending() == 0, what="nothing pending")

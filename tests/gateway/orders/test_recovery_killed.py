@@ -19,7 +19,7 @@ from gateway.orders.stream import WinnersStream
 from tests.conftest import RedisServer
 from tests.gateway.orders.half_sold import OFFER, cancel, settle_all
 from tests.gateway.orders.losing import check, held
-from tests.gateway.orders.shop import Shop
+from tests.gateway.orders.shop import Shop, read_new
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_a_writer_that_slept_through_a_recovery_drops_nothing(shop: Shop) -> Non
     shop.click(OFFER, ["written"])
     settle_all(shop)
     lost = shop.click(OFFER, ["lost-1", "lost-2"])
-    entries = [Entry.parse(*each) for each in stream.read_new(10, 1)]
+    entries = [Entry.parse(*each) for each in read_new(shop.redis, 10, consumer=stream.consumer)]
     shop.redis.flushall()
     assert check(shop) == {}
     stream.ensure_group()
@@ -56,7 +56,7 @@ def test_a_writer_that_slept_through_a_clean_restart_writes_what_it_has(shop: Sh
     stream = WinnersStream(shop.redis, 0, "sleeper")
     stream.ensure_group()
     shop.click(OFFER, ["a"])
-    entries = [Entry.parse(*each) for each in stream.read_new(10, 1)]
+    entries = [Entry.parse(*each) for each in read_new(shop.redis, 10, consumer=stream.consumer)]
     own_redis.kill()
     own_redis.start()
     check(shop)

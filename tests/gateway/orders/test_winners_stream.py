@@ -10,6 +10,7 @@ from gateway.orders import dead_letters
 from gateway.orders.ledger import Settlement
 from gateway.orders.stream import START, WinnersStream
 from tests.conftest import wait_until
+from tests.gateway.orders.shop import read_new
 
 GROUP = keys.ORDER_GROUP
 STREAM = keys.stream(0)
@@ -26,7 +27,7 @@ def test_dead_letters_are_read_in_pages(empty_redis: Redis) -> None:
     stream = stream_of(empty_redis, "me")
     for number in range(5):
         empty_redis.xadd(STREAM, {"n": number})
-    read = stream.read_new(10, 1)
+    read = read_new(empty_redis, 10, consumer=stream.consumer)
     stream.settle(
         [Settlement(raw[0].decode(), *_unreadable(raw[1])) for raw in read],
     )
@@ -50,7 +51,7 @@ def test_own_deleted_entries_are_dropped(empty_redis: Redis, caplog: pytest.LogC
     stream = stream_of(empty_redis, "me")
     for number in range(2):
         empty_redis.xadd(STREAM, {"n": number})
-    [first, second] = stream.read_new(10, 1)
+    [first, second] = read_new(empty_redis, 10, consumer=stream.consumer)
     empty_redis.xdel(STREAM, first[0])
     assert stream.read_own(10) == [second]
     assert "were deleted before they were written" in caplog.text
@@ -62,7 +63,7 @@ def test_trimming_keeps_all_that_is_not_settled(empty_redis: Redis) -> None:
     stream = stream_of(empty_redis, "me")
     for number in range(900):
         empty_redis.xadd(STREAM, {"n": number})
-    given_out = stream.read_new(700, 1)
+    given_out = read_new(empty_redis, 700, consumer=stream.consumer)
     settled = [Settlement(raw[0].decode(), 0) for raw in given_out]
     # One in the middle stays pending: everything after it must stay too.
     stream.settle(settled[:449] + settled[450:])
@@ -72,7 +73,7 @@ def test_trimming_keeps_all_that_is_not_settled(empty_redis: Redis) -> None:
     assert len(kept) < 560
     stream.settle(settled[449:450])
     stream.trim()
-    assert len(stream.read_new(1000, 1)) == 200
+    assert len(read_new(empty_redis, 1000, consumer=stream.consumer)) == 200
     assert empty_redis.xlen(STREAM) <= 300
 
 
@@ -82,7 +83,7 @@ def test_a_fresh_stream_is_not_trimmed(empty_redis: Redis) -> None:
         empty_redis.xadd(STREAM, {"n": number})
     stream = stream_of(empty_redis, "me")
     assert stream.trim() == 0
-    assert len(stream.read_new(1000, 1)) == 300
+    assert len(read_new(empty_redis, 1000, consumer=stream.consumer)) == 300
 
 
 def test_gone_writers_are_forgotten_only_with_empty_hands(empty_redis: Redis) -> None:
@@ -90,8 +91,8 @@ def test_gone_writers_are_forgotten_only_with_empty_hands(empty_redis: Redis) ->
     for number in range(2):
         empty_redis.xadd(STREAM, {"n": number})
     holder, empty, me = (stream_of(empty_redis, name) for name in ("holder", "empty", "me"))
-    holder.read_new(1, 1)
-    [entry] = empty.read_new(1, 1)
+    read_new(empty_redis, 1, consumer=holder.consumer)
+    [entry] = read_new(empty_redis, 1, consumer=empty.consumer)
     empty.settle([Settlement(entry[0].decode(), 0)])
     me.forget_gone(60_000)
     assert _consumers(empty_redis) == {"holder", "empty"}
