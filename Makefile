@@ -8,7 +8,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: install up test check bench bench-quotes bench-checkout load overload soak mutants screenshots
+.PHONY: install up test check bench bench-peers bench-watchers bench-growth bench-quotes bench-checkout load overload soak mutants screenshots
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -49,6 +49,15 @@ check: install ## lint, format, types, known vulnerabilities of dependencies
 
 bench: install ## speed of the hot path, beside a constant answer
 	$(BIN)/python -m loadtest.bench $(ARGS)
+
+bench-watchers: install ## what 5,000 open event streams cost the clicks of one worker
+	$(BIN)/python -m loadtest.watchers $(ARGS)
+
+bench-growth: install ## what a click costs with more offers, shoppers, buyers and workers; memory
+	$(BIN)/python -m loadtest.growth $(ARGS)
+
+bench-peers: install ## the gateway beside nginx with Lua, Go and FastAPI, those that are installed
+	$(BIN)/python -m loadtest.bench_peers $(ARGS)
 
 bench-quotes: install ## speed of quotes, beside the sidecar's own constant answer
 	$(BIN)/python -m loadtest.bench_quotes $(ARGS)

@@ -209,6 +209,9 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--no-writer", action="store_true", help="leave out the order writer's own test")
     parser.add_argument("--memory", action="store_true", help="also measure memory after a million shoppers")
     parser.add_argument("--memory-shoppers", type=int, default=MEMORY_SHOPPERS)
+    parser.add_argument(
+        "--allow-dirty", action="store_true", help="measure uncommitted changes too; marks the report"
+    )
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args(argv)
     if arguments.quick:
@@ -216,7 +219,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     return arguments
 
 
-def _run(bench: Bench, folder: Path, arguments: argparse.Namespace) -> report.Report:
+def _run(bench: Bench, folder: Path, arguments: argparse.Namespace, measured_on: machine.Machine) -> report.Report:
     memory: tuple[float, float] | None = None
     writer: dict[str, float] = {}
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
@@ -232,7 +235,7 @@ def _run(bench: Bench, folder: Path, arguments: argparse.Namespace) -> report.Re
             memory = _memory(bench, folder, arguments.memory_shoppers, status)
     return report.Report(
         when=datetime.now(UTC).isoformat(timespec="seconds"),
-        machine=machine.describe(),
+        machine=measured_on,
         generator=generators.name(),
         settings={name: str(value) for name, value in vars(arguments).items()}
         | LIMITS
@@ -264,8 +267,10 @@ def main(argv: list[str] | None = None) -> int:
     extra = dict(each.split("=", 1) for each in arguments.setting)
     bench = Bench(placed, Sizes(arguments.duration_s, arguments.mixed_shoppers), console, extra)
     try:
+        # Before the first run: what is committed while it lasts was not measured.
+        measured_on = machine.describe_for_report(allow_dirty=arguments.allow_dirty)
         with tempfile.TemporaryDirectory(prefix="seckill-bench-") as folder:
-            result = _run(bench, Path(folder), arguments)
+            result = _run(bench, Path(folder), arguments, measured_on)
     except (LoadtestError, httpx.HTTPError) as error:
         console.print(f"[red]{error}[/red]")
         return 1

@@ -6,7 +6,8 @@
     ├── StartError       a server did not start, or ended by itself
     ├── ApiError         the operators' API refused a request or answered nonsense
     ├── LedgerError      a line of a client ledger cannot be read
-    └── GeneratorError   the click generator failed, or ran out of shoppers
+    ├── GeneratorError   the click generator failed, or ran out of shoppers
+    └── DirtyTreeError   figures of a tree with uncommitted changes were asked for
 """
 
 
@@ -28,6 +29,10 @@ class ApiError(LoadtestError):
 
 class LedgerError(LoadtestError):
     """A client ledger does not have the form that the shoppers write."""
+
+
+class DirtyTreeError(LoadtestError):
+    """Files differ from the commit that a report would name, so nobody could measure the same again."""
 
 
 class GeneratorError(LoadtestError):

@@ -11,6 +11,8 @@ CONSTANT = "constant"
 
 
 DATABASES = ("sqlite", "postgresql")
+FULL_CORE_SHARE = 0.95
+"""From here on the core of generator and Redis counts as full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,16 @@ class Run:
     outcomes: dict[str, int]
     failed: int
 
+    @property
+    def server_core_share(self) -> float:
+        """How much of its core the server used."""
+        return self.gateway_cpu_us * self.clicks_per_s / 1e6
+
+    @property
+    def other_core_share(self) -> float:
+        """How much of the other core generator and Redis used; near 1, they and not the server set the pace."""
+        return self.generator_cpu_share + self.redis_cpu_us * self.clicks_per_s / 1e6
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -55,6 +67,7 @@ class Row:
     gateway_cpu_us: float
     redis_cpu_us: float
     generator_cpu_share: float
+    other_core_share: float
     batch_mean: float
     outcomes: dict[str, int]
     failed: int
@@ -84,13 +97,13 @@ def rows(runs: list[Run]) -> list[Row]:
 
 
 def _row(runs: list[Run], scenario: str, connections: int, target: str) -> Row:
-    chosen = _chosen(runs, scenario, connections, target)
+    found = chosen(runs, scenario, connections, target)
 
     def middle(of: Callable[[Run], float]) -> float:
-        return median(of(run) for run in chosen)
+        return median(of(run) for run in found)
 
     outcomes: dict[str, int] = {}
-    for run in chosen:
+    for run in found:
         for word, count in run.outcomes.items():
             outcomes[word] = outcomes.get(word, 0) + count
     return Row(
@@ -98,7 +111,7 @@ def _row(runs: list[Run], scenario: str, connections: int, target: str) -> Row:
         connections,
         target,
         middle(lambda run: run.clicks_per_s),
-        None if target == CONSTANT else pair_ratio(runs, scenario, connections, target, CONSTANT, _rate),
+        None if target == CONSTANT else pair_ratio(runs, scenario, connections, target, CONSTANT, rate),
         None
         if target == CONSTANT
         else pair_ratio(runs, scenario, connections, target, CONSTANT, _clicks_per_cpu_s),
@@ -108,17 +121,20 @@ def _row(runs: list[Run], scenario: str, connections: int, target: str) -> Row:
         middle(lambda run: run.gateway_cpu_us),
         middle(lambda run: run.redis_cpu_us),
         middle(lambda run: run.generator_cpu_share),
+        middle(lambda run: run.other_core_share),
         middle(lambda run: run.batch_mean),
         outcomes,
-        sum(run.failed for run in chosen),
+        sum(run.failed for run in found),
     )
 
 
-def _chosen(runs: Iterable[Run], scenario: str, connections: int, target: str) -> list[Run]:
+def chosen(runs: Iterable[Run], scenario: str, connections: int, target: str) -> list[Run]:
+    """The runs of one target at one number of connections."""
     return [run for run in runs if (run.scenario, run.connections, run.target) == (scenario, connections, target)]
 
 
-def _rate(run: Run) -> float:
+def rate(run: Run) -> float:
+    """Clicks per second."""
     return run.clicks_per_s
 
 
@@ -129,17 +145,24 @@ def _clicks_per_cpu_s(run: Run) -> float:
 def pair_ratio(
     runs: list[Run], scenario: str, connections: int, target: str, base: str, of: Callable[[Run], float]
 ) -> float | None:
-    """Median over repetitions of a figure of `target` divided by that of `base`, both of one repetition.
+    """The median of `pair_ratios`, None when there is no pair."""
+    ratios = pair_ratios(runs, scenario, connections, target, base, of)
+    return median(ratios) if ratios else None
 
-    Noise that lasts longer than one repetition cancels out. None when there is no pair.
+
+def pair_ratios(
+    runs: list[Run], scenario: str, connections: int, target: str, base: str, of: Callable[[Run], float]
+) -> list[float]:
+    """A figure of `target` divided by that of `base`, for each repetition that has both.
+
+    Noise that lasts longer than one repetition cancels out.
     """
-    bases = {run.repetition: of(run) for run in _chosen(runs, scenario, connections, base)}
-    ratios = [
+    bases = {run.repetition: of(run) for run in chosen(runs, scenario, connections, base)}
+    return [
         of(run) / bases[run.repetition]
-        for run in _chosen(runs, scenario, connections, target)
+        for run in chosen(runs, scenario, connections, target)
         if bases.get(run.repetition)
     ]
-    return median(ratios) if ratios else None
 
 
 def goals(runs: list[Run], *, writer_orders_per_s: dict[str, float], resident_mb: float | None) -> list[Goal]:
@@ -150,7 +173,7 @@ def goals(runs: list[Run], *, writer_orders_per_s: dict[str, float], resident_mb
         return run.redis_cpu_us
 
     def ratio(scenario: str, target: str, base: str) -> float | None:
-        return pair_ratio(runs, scenario, most, target, base, _rate)
+        return pair_ratio(runs, scenario, most, target, base, rate)
 
     batched = pair_ratio(runs, "batching", most, "batched", "unbatched", redis_cpu)
     return [

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from loadtest.errors import DirtyTreeError
 from loadtest.processes import ROOT
 
 if TYPE_CHECKING:
@@ -54,6 +55,22 @@ def describe() -> Machine:
         redis=_output(redis_binary(), "--version"),
         packages={name: _version(name) for name in PACKAGES},
     )
+
+
+def describe_for_report(*, allow_dirty: bool) -> Machine:
+    """This machine before a measurement whose report names a commit.
+
+    Raises:
+        DirtyTreeError: tracked files differ from the commit, and that was not allowed.
+    """
+    found = describe()
+    if found.dirty and not allow_dirty:
+        changed = _output("git", "status", "--porcelain", "--untracked-files=no").splitlines()
+        raise DirtyTreeError(
+            f"{len(changed)} files differ from commit {found.commit}, so nobody could measure the same again:"
+            " commit them, or pass --allow-dirty, which marks the report"
+        )
+    return found
 
 
 def publish(found: DataclassInstance, folder: Path, name: str) -> Path:

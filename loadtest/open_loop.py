@@ -10,19 +10,22 @@ from __future__ import annotations
 
 import asyncio
 import mmap
+import subprocess
 import sys
 import time
 from collections import defaultdict, deque
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import orjson
 import uvloop
 
+from loadtest.errors import GeneratorError
 from loadtest.own_generator import percentile
+from loadtest.processes import ROOT, pinned
 
-TICK_S = 0.002
+TICK_S = 0.001
 GRACE_S = 10.0
 """How long after the last click its reply is waited for."""
 
@@ -38,6 +41,8 @@ class Order:
     rate_per_s: float
     duration_s: float
     connections_max: int
+    connections_first: int = 0
+    """Opened before the first click, so that no click waits for its connection to be made."""
 
 
 @dataclass(slots=True)
@@ -151,6 +156,10 @@ async def run(order: Order) -> Tally:
     """Click for a time, then wait for what is still open."""
     tally = Tally()
     clicks = Clicks(order, tally)
+    for _ in range(order.connections_first):
+        clicks.open()
+    while len(clicks.idle) < order.connections_first and not tally.failed:  # noqa: ASYNC110 - once per run
+        await asyncio.sleep(TICK_S)
     clicks.began_s = time.monotonic()
     total, gap_s = round(order.rate_per_s * order.duration_s), 1 / order.rate_per_s
     for number in range(total):
@@ -172,7 +181,7 @@ async def run(order: Order) -> Tally:
 def summary(latencies_us: list[int]) -> dict[str, int]:
     """Count and percentiles."""
     ordered = sorted(latencies_us)
-    shares = {"p50_us": 0.5, "p99_us": 0.99, "max_us": 1.0}
+    shares = {"p50_us": 0.5, "p99_us": 0.99, "p999_us": 0.999, "max_us": 1.0}
     return {"count": len(ordered)} | {name: percentile(ordered, share) for name, share in shares.items()}
 
 
@@ -192,9 +201,30 @@ def figures(tally: Tally) -> dict[str, object]:
         "connections": tally.opened,
         "late_s": tally.late_s,
         "generator_cpu_s": time.process_time(),
+        "all": summary([each for latencies in whole.values() for each in latencies]),
         "outcomes": {word: summary(latencies) for word, latencies in whole.items()},
         "seconds": seconds,
     }
+
+
+def click(order: Order, *, core: int | None) -> dict[str, Any]:
+    """Run this program on a core; its JSON object.
+
+    Raises:
+        GeneratorError: it failed.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "loadtest.open_loop"],
+        cwd=ROOT,
+        input=orjson.dumps(asdict(order)),
+        capture_output=True,
+        check=False,
+        preexec_fn=pinned(core),
+    )
+    if done.returncode != 0:
+        raise GeneratorError(f"open_loop ended with {done.returncode}:\n{done.stderr.decode()}")
+    found: dict[str, Any] = orjson.loads(done.stdout)
+    return found
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from loadtest import back_office, generators, machine, scrape
+from loadtest import back_office, generators, machine, open_loop, scrape
 from loadtest.checks import CHECKS_OF_THE_BOOKS, Story
 from loadtest.errors import GeneratorError, LoadtestError
 from loadtest.generators import Requests
@@ -132,18 +132,11 @@ class Overload:
             connections_max,
         )
         memory = _Memory(self.stack.gateway)
-        done = subprocess.run(
-            [sys.executable, "-m", "loadtest.open_loop"],
-            cwd=ROOT,
-            input=orjson.dumps(asdict(order)),
-            capture_output=True,
-            check=False,
-            preexec_fn=pinned(self.core),
-        )
-        resident_mb = memory.stop()
-        if done.returncode != 0:
-            raise GeneratorError(f"open_loop ended with {done.returncode}:\n{done.stderr.decode()}")
-        phase = Phase(name, rate_per_s, orjson.loads(done.stdout), resident_mb)
+        try:
+            heard = open_loop.click(order, core=self.core)
+        finally:
+            resident_mb = memory.stop()
+        phase = Phase(name, rate_per_s, heard, resident_mb)
         self.phases.append(phase)
         return phase
 

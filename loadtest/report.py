@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import html
-import io
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import orjson
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from loadtest.figures import Goal, Row, Run
+from loadtest import charts, page
+from loadtest.charts import Bars, Panel
+from loadtest.figures import FULL_CORE_SHARE, Goal, Row, Run
 from loadtest.machine import Machine
+from loadtest.page import Image, Section
 
 COLUMNS = (
     "scenario",
@@ -30,8 +30,12 @@ COLUMNS = (
     "Redis µs",
     "batch",
     "generator CPU",
+    "its core",
 )
 LEFT_COLUMNS = frozenset({"scenario", "target"})
+GOAL_COLUMNS = ("figure", "measured", "wanted", "reached")
+MOODS = {"reached": "yes", "NOT reached": "no", "not measured": "faint"}
+HUES = {"relaxed": 0, "strict": 2, "constant": 4, "batched": 0, "unbatched": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +72,53 @@ def cells(row: Row) -> tuple[str, ...]:
         f"{row.redis_cpu_us:.1f}",
         f"{row.batch_mean:.1f}" if row.batch_mean else "",
         f"{row.generator_cpu_share:.0%}",
+        core_cell(row.other_core_share),
     )
+
+
+def core_cell(share: float) -> str:
+    """How much of a core was used, marked when it was all."""
+    return f"{share:.0%}{' full' if share >= FULL_CORE_SHARE else ''}"
 
 
 def goal_cells(goal: Goal) -> tuple[str, str, str, str]:
     """One promised figure as text: name, value, what was wanted, whether it was reached."""
     value = "not measured" if goal.value is None else f"{goal.value:,.2f}"
     wanted = f"{'≥' if goal.at_least else '≤'} {goal.wanted:,g}"
-    return goal.name, value, wanted, {None: "", True: "yes", False: "NO"}[goal.reached]
+    return goal.name, value, wanted, {None: "", True: "reached", False: "NOT reached"}[goal.reached]
+
+
+def about_machine(found: Machine) -> list[str]:
+    """Where it was measured: hardware, software, commit."""
+    commit = found.commit or "no commit"
+    return [
+        f"{found.cpu}, {found.cores} cores, {found.kernel}, {found.python}",
+        f"{found.redis}; commit {commit}{' (dirty)' if found.dirty else ''}",
+    ]
+
+
+def warnings(machine: Machine, runs: Sequence[Run]) -> list[str]:
+    """What weakens the figures."""
+    lines = []
+    if machine.dirty:
+        lines.append("Measured on a tree with uncommitted changes: these figures belong to no commit.")
+    full = dict.fromkeys(
+        f"{run.scenario} {run.connections} {run.target}"
+        for run in runs
+        if run.other_core_share >= FULL_CORE_SHARE and run.server_core_share < FULL_CORE_SHARE
+    )
+    if full:
+        lines.append(
+            "Here the core of generator and Redis was full before the server's was, in at least one run, so the"
+            f" server could do more than is shown: {', '.join(full)}."
+        )
+    return lines
 
 
 def notes(found: Report) -> list[str]:
     """What to know beside the table."""
     lines = [
-        f"{found.machine.cpu}, {found.machine.cores} cores, {found.machine.kernel}, {found.machine.python}",
-        f"{found.machine.redis}; commit {found.machine.commit}{' (dirty)' if found.machine.dirty else ''}",
+        *about_machine(found.machine),
         f"generator: {found.generator}; closed loop, latencies as clients saw them",
         f"an append of 4 KiB is on this disk after {found.fsync_us:,.0f} µs (median)",
     ]
@@ -99,80 +135,108 @@ def notes(found: Report) -> list[str]:
 
 def show(found: Report, console: Console) -> None:
     """Print tables, notes and breaches."""
-    speed = Table(title="Medians of interleaved runs; CPU per click")
-    for name in COLUMNS:
-        speed.add_column(name, justify="left" if name in LEFT_COLUMNS else "right")
-    for row in found.rows:
-        speed.add_row(*cells(row))
-    promised = Table(title="Promised figures")
-    for name in ("figure", "measured", "wanted", "reached"):
-        promised.add_column(name)
-    for goal in found.goals:
-        promised.add_row(*goal_cells(goal))
-    console.print(speed, promised, *notes(found), sep="\n")
+    show_tables(console, COLUMNS, [cells(row) for row in found.rows], found.goals)
+    console.print(*notes(found), sep="\n")
+    console.print(*(f"[yellow]{text}[/yellow]" for text in warnings(found.machine, found.runs)), sep="\n")
     if found.breaches:
         console.print(*(f"[red]BROKEN: {text}[/red]" for text in found.breaches), sep="\n")
     else:
         console.print("[green]every offer checked from the outside: units, limits and orders agree[/green]")
 
 
+def show_tables(
+    console: Console, columns: Sequence[str], lines: Sequence[Sequence[str]], goals: Sequence[Goal]
+) -> None:
+    """Print the figures of all runs and the promised ones."""
+    speed = Table(title="Medians of interleaved runs; CPU per click")
+    for name in columns:
+        speed.add_column(name, justify="left" if name in LEFT_COLUMNS else "right")
+    for line in lines:
+        speed.add_row(*line)
+    promised = Table(title="Promised figures")
+    for name in GOAL_COLUMNS:
+        promised.add_column(name)
+    colours = {"reached": "green", "NOT reached": "red"}
+    for goal in goals:
+        *told, reached = goal_cells(goal)
+        promised.add_row(*told, reached, style=colours.get(reached, "dim"))
+    console.print(speed, promised, sep="\n")
+
+
 def chart(found: Report) -> bytes:
-    """A PNG: clicks/s and CPU per click of every row."""
-    names = [f"{row.scenario}\n{row.connections} · {row.target}" for row in found.rows]
-    places = range(len(names))
-    figure = Figure(figsize=(max(8, len(names) * 0.75), 9), layout="constrained")
-    above, below = figure.subplots(2, 1)
-    colours = {"constant": "#9aa0a6", "relaxed": "#1a73e8", "strict": "#188038"}
-    above.bar(
-        places,
-        [row.clicks_per_s for row in found.rows],
-        color=[colours.get(r.target, "#e8710a") for r in found.rows],
+    """A PNG: clicks/s and CPU per click of every target, by scenario and connections."""
+    places = list(dict.fromkeys((run.scenario, run.connections) for run in found.runs))
+    groups = [f"{scenario.replace('_', ' ')}\n{connections}" for scenario, connections in places]
+    targets = list(dict.fromkeys(run.target for run in found.runs))
+
+    def runs(target: str, place: tuple[str, int]) -> list[Run]:
+        return [run for run in found.runs if (run.target, run.scenario, run.connections) == (target, *place)]
+
+    rates = [
+        Bars(name, [[run.clicks_per_s for run in runs(name, place)] for place in places], HUES.get(name, 3))
+        for name in targets
+    ]
+    together = [
+        Bars(
+            name,
+            [[run.gateway_cpu_us + run.redis_cpu_us for run in runs(name, place)] for place in places],
+            HUES.get(name, 3),
+        )
+        for name in targets
+    ]
+    return charts.draw(
+        [
+            Panel("Clicks per second", "clicks/s", groups, rates),
+            Panel("CPU per click, server and Redis together", "µs", groups, together),
+        ]
     )
-    above.set_ylabel("clicks per second")
-    gateway = [row.gateway_cpu_us for row in found.rows]
-    below.bar(places, gateway, label="gateway", color="#1a73e8")
-    below.bar(places, [row.redis_cpu_us for row in found.rows], bottom=gateway, label="Redis", color="#d93025")
-    below.set_ylabel("CPU per click, µs")
-    below.legend()
-    for axes in (above, below):
-        axes.set_xticks(places, names, fontsize=7, rotation=45, ha="right")
-        axes.grid(axis="y", alpha=0.3)
-        axes.set_axisbelow(True)
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=120)
-    return image.getvalue()
 
 
-def page(found: Report, png: bytes) -> str:
+def invariants(breaches: Sequence[str], held: str) -> Section:
+    """What was checked after the runs, broken promises first."""
+    lines = [f"BROKEN: {text}" for text in breaches] or [held]
+    return Section("Invariants", parts=[lines])
+
+
+def settings_section(settings: dict[str, str]) -> Section:
+    """Everything that was chosen, folded away."""
+    rows = list(settings.items())
+    return Section("Settings", parts=[page.Table(("setting", "value"), rows, text_columns=2)], folded=True)
+
+
+def goals_section(goals: Sequence[Goal]) -> Section:
+    """The promised figures, missed ones as plain as the others."""
+    rows = [goal_cells(goal) for goal in goals]
+    return Section("Promised figures", parts=[page.Table(GOAL_COLUMNS, rows, moods=MOODS)])
+
+
+def whole_page(found: Report, png: bytes) -> str:
     """One HTML page with chart, tables and notes, and nothing to load from elsewhere."""
-    tables = _table(COLUMNS, [cells(row) for row in found.rows])
-    tables += _table(("figure", "measured", "wanted", "reached"), [goal_cells(goal) for goal in found.goals])
-    remarks = "".join(f"<li>{html.escape(line)}</li>" for line in [*notes(found), *found.breaches])
-    image = base64.b64encode(png).decode()
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Seckill benchmark</title>'
-        "<style>body{font:15px system-ui;margin:2em;max-width:80em}table{border-collapse:collapse;margin:1em 0}"
-        "td,th{padding:.2em .7em;border-bottom:1px solid #ddd;text-align:right}img{max-width:100%}</style>"
-        f"<h1>Seckill benchmark, {html.escape(found.when)}</h1>"
-        f'<img alt="Clicks per second and CPU per click" src="data:image/png;base64,{image}">'
-        f"{tables}<ul>{remarks}</ul></html>"
-    )
+    text = "Bars are medians of all runs, whiskers the slowest and the fastest of them."
+    held = "Every offer was checked from the outside after the runs: units, limits and orders agree."
+    table = page.Table(COLUMNS, [cells(row) for row in found.rows], text_columns=3)
+    sections = [
+        Section("Speed and cost", text, [Image(png, "Clicks per second and CPU per click")]),
+        goals_section(found.goals),
+        Section("All figures", "Medians of interleaved runs.", [table]),
+        invariants(found.breaches, held),
+        settings_section(found.settings),
+    ]
+    about = [f"Measured {found.when}", *notes(found)]
+    return page.render("Seckill benchmark", about, warnings(found.machine, found.runs), sections)
 
 
-def _table(names: tuple[str, ...], lines: list[tuple[str, ...]]) -> str:
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in line) + "</tr>" for line in lines)
-    return f"<table><tr>{head}</tr>{body}</table>"
+def stem(kind: str, when: str, machine: Machine) -> str:
+    """The name of a report's files, without ending."""
+    return f"{kind}-{when.replace(':', '').replace('+0000', 'Z')}-{machine.commit or 'no-commit'}"
 
 
 def write(found: Report, folder: Path) -> Path:
     """Write JSON, chart and page; the path of the page."""
-    stem = (
-        folder / f"bench-{found.when.replace(':', '').replace('+0000', 'Z')}-{found.machine.commit or 'no-commit'}"
-    )
+    name = folder / stem("bench", found.when, found.machine)
     png = chart(found)
-    stem.with_suffix(".json").write_bytes(orjson.dumps(asdict(found), option=orjson.OPT_INDENT_2))
-    stem.with_suffix(".png").write_bytes(png)
-    path = stem.with_suffix(".html")
-    path.write_text(page(found, png), encoding="utf-8")
+    name.with_suffix(".json").write_bytes(orjson.dumps(asdict(found), option=orjson.OPT_INDENT_2))
+    name.with_suffix(".png").write_bytes(png)
+    path = name.with_suffix(".html")
+    path.write_text(whole_page(found, png), encoding="utf-8")
     return path

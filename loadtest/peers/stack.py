@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import redis
 from loadtest.errors import ApiError
 from loadtest.operators_api import now_ms
 from loadtest.peers.books import Book, read_tickets
+from loadtest.peers.goals import target
 from loadtest.peers.kinds import SCRIPT, Kind
 from loadtest.processes import Server, Usage, free_port
 from loadtest.scrape import Counters
@@ -40,11 +42,20 @@ FINISH_WITHIN_S = 10.0
 class PeerStack:
     """A running peer of one durability; a context manager."""
 
-    def __init__(self, kind: Kind, folder: Path, cores: Cores, *, durability: str, secret: str) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        folder: Path,
+        cores: Cores,
+        *,
+        durability: str,
+        secret: str,
+        extra: Mapping[str, str] | None = None,
+    ) -> None:
         self.kind = kind
         self.durability = durability
-        self.name = f"{kind.name} {durability}"
-        self.folder = folder / f"{kind.name}-{durability}"
+        self.name = target(kind.name, durability)
+        self.folder = folder / self.name
         self.folder.mkdir()
         self._cores = cores
         self._servers: list[Server] = []
@@ -56,6 +67,7 @@ class PeerStack:
             "PEER_PORT": str(port),
             "PEER_SECRET": secret,
             "PEER_REDIS": self._redis_address(),
+            **(extra or {}),
         }
         self._opened: dict[str, int] = {}
 

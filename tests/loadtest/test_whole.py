@@ -77,7 +77,7 @@ def test_the_benchmark_runs_from_the_command_line(tmp_path: Path) -> None:
         "16",
     ]
     arguments += ["--durability", "relaxed", "--memory", "--memory-shoppers", "3000"]
-    assert bench.main([*arguments, "--results", str(tmp_path)]) == 0
+    assert bench.main([*arguments, "--allow-dirty", "--results", str(tmp_path)]) == 0
     (saved,) = tmp_path.glob("bench-*.json")
     found = json.loads(saved.read_bytes())
     assert {row["target"] for row in found["rows"]} == {"relaxed", "constant"}

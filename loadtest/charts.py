@@ -1,0 +1,142 @@
+"""Charts for reports: medians as bars from zero with the smallest and largest run as whiskers, on a light card.
+
+The card has its own background, so that a chart reads the same on a light and on a dark page.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+CARD = "#fbfbfc"
+INK = "#24292f"
+FAINT = "#6e7781"
+GRID = "#d8dee4"
+PALETTE = ("#0b6e99", "#d9730d", "#5b8c5a", "#8e5ea2", "#8c959f", "#c0392b")
+DPI = 144
+PANEL_HEIGHT_INCH = 3.1
+WIDTH_INCH = 9.6
+GROUP_SHARE = 0.82
+"""How much of a group's place its bars take together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """One series: a name, and per group the values of all runs (none: no bar). `hue` counts in the palette."""
+
+    name: str
+    runs: Sequence[Sequence[float]]
+    hue: int
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One set of axes with bars."""
+
+    title: str
+    unit: str
+    groups: Sequence[str]
+    series: Sequence[Bars]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One series over a number: at each `x` the values of all runs."""
+
+    name: str
+    x: Sequence[float]
+    runs: Sequence[Sequence[float]]
+    hue: int
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """One set of axes with lines."""
+
+    title: str
+    unit: str
+    x_name: str
+    lines: Sequence[Line]
+
+
+def draw(panels: Sequence[Panel | Curves], *, columns: int = 1) -> bytes:
+    """A PNG with all panels, row by row."""
+    rows = -(-len(panels) // columns)
+    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
+    figure = Figure(figsize=(WIDTH_INCH, PANEL_HEIGHT_INCH * rows), layout=layout, facecolor=CARD)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for number, axes in enumerate(grid.flat):
+        if number >= len(panels):
+            axes.set_visible(False)
+            continue
+        panel = panels[number]
+        _frame(axes, panel.title, panel.unit)
+        if isinstance(panel, Panel):
+            _bars(axes, panel)
+        else:
+            _curves(axes, panel)
+        axes.set_ylim(bottom=0)
+    handles, labels = grid.flat[0].get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside upper left", frameon=False, fontsize=9, labelcolor=INK, ncols=len(labels)
+    )
+    image = io.BytesIO()
+    figure.savefig(image, format="png", dpi=DPI, facecolor=CARD)
+    return image.getvalue()
+
+
+def _frame(axes: Any, title: str, unit: str) -> None:
+    axes.set_facecolor(CARD)
+    axes.set_title(title, loc="left", fontsize=10, color=INK, fontweight="bold")
+    axes.set_ylabel(unit, fontsize=8, color=FAINT)
+    axes.tick_params(colors=FAINT, labelsize=8, length=0)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=6))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(GRID)
+
+
+def _bars(axes: Any, panel: Panel) -> None:
+    width = GROUP_SHARE / max(1, len(panel.series))
+    for number, series in enumerate(panel.series):
+        shift = (number - (len(panel.series) - 1) / 2) * width
+        places = [place for place, runs in enumerate(series.runs) if runs]
+        found = [list(series.runs[place]) for place in places]
+        middles = [median(runs) for runs in found]
+        reach = [
+            [middle - min(runs) for middle, runs in zip(middles, found, strict=True)],
+            [max(runs) - middle for middle, runs in zip(middles, found, strict=True)],
+        ]
+        axes.bar(
+            [place + shift for place in places],
+            middles,
+            width * 0.92,
+            label=series.name,
+            color=PALETTE[series.hue % len(PALETTE)],
+            yerr=reach if any(len(runs) > 1 for runs in found) else None,
+            error_kw={"ecolor": INK, "elinewidth": 0.8, "capsize": 2, "capthick": 0.8, "alpha": 0.7},
+        )
+    axes.set_xticks(range(len(panel.groups)), panel.groups)
+    axes.set_xlim(-0.5, len(panel.groups) - 0.5)
+
+
+def _curves(axes: Any, panel: Curves) -> None:
+    for line in panel.lines:
+        colour = PALETTE[line.hue % len(PALETTE)]
+        axes.plot(line.x, [median(runs) for runs in line.runs], "o-", color=colour, label=line.name, markersize=4)
+        low, high = [min(runs) for runs in line.runs], [max(runs) for runs in line.runs]
+        axes.fill_between(line.x, low, high, color=colour, alpha=0.15, linewidth=0)
+    axes.set_xlim(left=0)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
+    axes.set_xlabel(panel.x_name, fontsize=8, color=FAINT)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
