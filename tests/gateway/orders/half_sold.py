@@ -10,8 +10,8 @@ from gateway.orders import dead_letters, releases, states
 from gateway.orders.ledger import Settlement
 from gateway.orders.message import Entry, Ticket, tickets_of
 from gateway.orders.reconcile.looking import Stores
-from gateway.orders.stream import WinnersStream
-from tests.gateway.orders.shop import Shop, read_new
+from gateway.orders.stream import WinnersStreams
+from tests.gateway.orders.shop import Shop
 
 OFFER = "kettle-noon"
 
@@ -65,14 +65,16 @@ def cancel(shop: Shop, shopper: str, won: Ticket) -> None:
 
 def settle_all(shop: Shop) -> None:
     """What the order writer does, at once and without its threads."""
-    stream, ledger = WinnersStream(shop.redis, 0, "a-writer"), shop.ledger()
-    stream.ensure_group()
-    while found := read_new(shop.redis, 100, consumer=stream.consumer):
-        entries, letters = [], []
-        for entry_id, fields in found:
-            try:
-                entries.append(Entry.parse(entry_id, fields))
-            except MessageError:
-                count, letter = dead_letters.of_entry(fields)
-                letters.append(Settlement(entry_id.decode(), count, (letter,)))
-        stream.settle([*ledger.write(0, entries), *letters])
+    streams, ledger = WinnersStreams(shop.redis, "a-writer"), shop.ledger()
+    for each in streams:
+        each.ensure_group()
+    while given := streams.read_new(100, 1):
+        for stream, found in given:
+            entries, letters = [], []
+            for entry_id, fields in found:
+                try:
+                    entries.append(Entry.parse(entry_id, fields))
+                except MessageError:
+                    count, letter = dead_letters.of_entry(fields)
+                    letters.append(Settlement(entry_id.decode(), count, (letter,)))
+            stream.settle([*ledger.write(stream.shard, entries), *letters])
