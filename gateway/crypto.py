@@ -30,6 +30,14 @@ class HmacSha256:
         self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
         self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
 
+    def after(self, beginning: bytes) -> HmacSha256:
+        """The same key, for messages that all begin alike: give it only what follows."""
+        other = HmacSha256.__new__(HmacSha256)
+        other._inner = self._inner.copy()
+        other._inner.update(beginning)
+        other._outer = self._outer
+        return other
+
     def digest(self, message: bytes) -> bytes:
         """The 32-byte tag of a message."""
         inner = self._inner.copy()
@@ -38,14 +46,17 @@ class HmacSha256:
         outer.update(inner.digest())
         return outer.digest()
 
-    def signed(self, message: bytes, signature: bytes) -> bool:
-        """Whether `signature` is the message's tag in base64url; takes the same time for all wrong ones."""
+    def signature(self, message: bytes) -> bytes:
+        """The tag in unpadded base64url."""
         inner = self._inner.copy()
         inner.update(message)
         outer = self._outer.copy()
         outer.update(inner.digest())
-        tag = b2a_base64(outer.digest(), newline=False).translate(_TO_URL, b"=")
-        return compare_digest(tag, signature)
+        return b2a_base64(outer.digest(), newline=False).translate(_TO_URL, b"=")
+
+    def signed(self, message: bytes, signature: bytes) -> bool:
+        """Whether `signature` is the message's; takes the same time for all wrong ones."""
+        return compare_digest(self.signature(message), signature)
 
 
 def derive_key(secret: bytes, purpose: str) -> bytes:

@@ -22,7 +22,7 @@ SUBJECT_CHARACTERS_MAX = 64
 INSTANT_S_MAX = 253_402_300_799  # the last second of the year 9999
 LEVEL_MAX = 1_000_000
 DEMO_PREFIX = "demo-"
-_HEADERS_MAX = 64
+_HEADS_MAX = 64
 _SEEN_MASK = 4096 - 1
 _OPTIONAL = frozenset({"nbf", "level", "since", "birthday"})
 _BIRTHDAY = re.compile(r"(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
@@ -48,7 +48,7 @@ class Shopper:
 class TokenVerifier:
     """Verifies `Authorization` values under several secrets; remembers up to `cache_max` that came twice."""
 
-    __slots__ = ("_cache_max", "_demo", "_headers", "_keys", "_known", "_seen", "_token_max_bytes")
+    __slots__ = ("_cache_max", "_demo", "_heads", "_keys", "_known", "_seen", "_token_max_bytes")
 
     def __init__(
         self,
@@ -64,7 +64,8 @@ class TokenVerifier:
         self._cache_max = cache_max
         self._known: dict[bytes, Shopper] = {}
         self._seen = array("q", bytes(8 * (_SEEN_MASK + 1)))
-        self._headers = {_HEADER}
+        # What stands before the payload, with the keys' states after it: nearly all tokens have it in common.
+        self._heads: dict[bytes, tuple[tuple[HmacSha256, bool], ...]] = {}
 
     def verify(self, authorization: bytes, now_s: float) -> Shopper:
         """The shopper of an ``Authorization: Bearer …`` value.
@@ -94,22 +95,17 @@ class TokenVerifier:
     def _read(self, authorization: bytes) -> Shopper:
         if len(authorization) > self._token_max_bytes:
             raise TokenError(f"the token is longer than {self._token_max_bytes} bytes")
-        if authorization[:7] != b"Bearer " and authorization[:7].lower() != b"bearer ":
-            raise TokenError("send Authorization: Bearer <token>")
-        signed, _, signature = authorization[7:].strip(b" ").rpartition(b".")
-        header, _, payload = signed.partition(b".")
-        if not header or not payload or b"." in payload:
+        head, *parts = authorization.split(b".")
+        keys = self._heads.get(head) or self._learn(head)
+        if len(parts) != 2 or not parts[0]:
             raise TokenError("the token does not have three parts")
-        if header not in self._headers:
-            self._check_header(header)
-        demo = False
-        for key in self._keys:
-            if key.signed(signed, signature):
+        payload, signature = parts
+        signature = signature.rstrip(b" ")
+        for key, demo in keys:
+            if key.signed(payload, signature):
                 break
         else:
-            if self._demo is None or not self._demo.signed(signed, signature):
-                raise TokenError("the token's signature is not ours")
-            demo = True
+            raise TokenError("the token's signature is not ours")
         try:
             text = from_base64url(payload)
             claims = orjson.loads(text)
@@ -117,29 +113,45 @@ class TokenVerifier:
             raise TokenError("the token's claims are not JSON") from None
         return _shopper(claims, text, demo)
 
-    def _check_header(self, encoded: bytes) -> None:
-        try:
-            text = from_base64url(encoded)
-            header = orjson.loads(text)
-        except ValueError:
-            raise TokenError("the token's header is not JSON") from None
-        if not isinstance(header, dict):
-            raise TokenError("the token's header is not an object")
-        _refuse_duplicates(text, header)
-        if header.get("alg") != "HS256":
-            raise TokenError("the token's alg must be HS256")
-        if header.get("typ", "JWT") != "JWT":
-            raise TokenError("the token's typ must be JWT")
-        if "crit" in header:
-            raise TokenError("the token demands extensions (crit) that are not supported")
-        if len(self._headers) < _HEADERS_MAX:
-            self._headers.add(encoded)
+    def _learn(self, head: bytes) -> tuple[tuple[HmacSha256, bool], ...]:
+        """The keys for tokens that begin with `head`, each with whether it is the demo's."""
+        if head[:7].lower() != b"bearer ":
+            raise TokenError("send Authorization: Bearer <token>")
+        header = head[7:].strip(b" ")
+        if not header:
+            raise TokenError("the token does not have three parts")
+        _check_header(header)
+        keys = [(key.after(header + b"."), False) for key in self._keys]
+        if self._demo is not None:
+            keys.append((self._demo.after(header + b"."), True))
+        if len(self._heads) < _HEADS_MAX:
+            self._heads[head] = tuple(keys)
+        return tuple(keys)
+
+
+def _check_header(encoded: bytes) -> None:
+    try:
+        text = from_base64url(encoded)
+        header = orjson.loads(text)
+    except ValueError:
+        raise TokenError("the token's header is not JSON") from None
+    if not isinstance(header, dict):
+        raise TokenError("the token's header is not an object")
+    _refuse_duplicates(text)
+    if header.get("alg") != "HS256":
+        raise TokenError("the token's alg must be HS256")
+    if header.get("typ", "JWT") != "JWT":
+        raise TokenError("the token's typ must be JWT")
+    if "crit" in header:
+        raise TokenError("the token demands extensions (crit) that are not supported")
 
 
 def _shopper(claims: Any, text: bytes, demo: bool) -> Shopper:
     if not isinstance(claims, dict):
         raise TokenError("the token's claims are not an object")
-    _refuse_duplicates(text, claims)
+    if text.count(b":") != len(claims):
+        # Every member has a colon, so as many colons as distinct names means that no name came twice.
+        _refuse_duplicates(text)
     subject = claims.get("sub")
     if type(subject) is not str or not 1 <= len(subject) <= SUBJECT_CHARACTERS_MAX:
         raise TokenError(f"sub must be text of 1 to {SUBJECT_CHARACTERS_MAX} characters")
@@ -176,11 +188,7 @@ def _read_optional(shopper: Shopper, claims: dict[str, Any]) -> None:
     shopper.birthday = birthday
 
 
-def _refuse_duplicates(text: bytes, members: dict[str, Any]) -> None:
-    # Every member has a colon, so as many colons as distinct names means that no name came twice.
-    if text.count(b":") == len(members):
-        return
-
+def _refuse_duplicates(text: bytes) -> None:
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         if len({name for name, _ in items}) != len(items):
             raise TokenError("the token names a claim twice")

@@ -81,16 +81,18 @@ class TicketWriter:
             # The winners of one batch have these in common.
             self._terms = terms
             self._signed, self._shown = self._encode(terms)
-        units = units.replace(b".", b",")
+        quantity = 1
+        if slots != b"1":
+            units = units.replace(b".", b",")
+            quantity = slots.count(b".") + 1
         shopper_json = b'"%b"' % shopper if shopper.isalnum() else orjson.dumps(shopper.decode())
-        receipt = self._signer.sign(self._offer, shopper_json, order_no, units, self._signed)
         return b'"order_no":"%b",%b,"units":[%b],"quantity":%d,%b,"receipt":"%b"' % (
             order_no,
             self._middle,
             units,
-            slots.count(b".") + 1,
+            quantity,
             self._shown,
-            receipt,
+            self._signer.sign(self._offer, shopper_json, order_no, units, self._signed),
         )
 
     def _encode(self, terms: bytes) -> tuple[bytes, bytes]:

@@ -339,7 +339,7 @@ def test_what_is_remembered_is_bounded() -> None:
     assert b"Bearer x.y.z" not in one._known
     for number in range(200):
         one.verify(b"Bearer " + forge(HEADER | {"kid": str(number)}, AMY).encode(), NOW_S)
-    assert len(one._headers) <= 64
+    assert len(one._heads) <= 64
 
 
 def test_demo_tokens_are_taken_only_by_a_demo_and_only_for_demo_shoppers() -> None:
