@@ -95,8 +95,8 @@ def _go(folder: Path, settings: Settings) -> list[str]:
     )
     if done.returncode != 0:
         raise StartError(f"go build ended with {done.returncode}:\n{done.stderr}")
-    # One processor, like every other server here.
-    return ["env", "GOMAXPROCS=1", str(program)]
+    # One processor, like every other server here; and a collector that runs less often, as memory is no matter.
+    return ["env", "GOMAXPROCS=1", "GOGC=400", str(program)]
 
 
 def _fastapi_missing() -> list[str]:

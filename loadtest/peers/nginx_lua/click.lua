@@ -106,9 +106,7 @@ local function reply(status, outcome, body)
   counts[outcome] = (counts[outcome] or 0) + 1
   body = body or '{"outcome":"' .. outcome .. '"}'
   ngx.status = status
-  local header = ngx.header
-  header.content_length = #body
-  header.cache_control = 'no-store'
+  ngx.header.content_length = #body
   ngx.print(body)
 end
 
