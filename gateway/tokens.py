@@ -101,8 +101,9 @@ class TokenVerifier:
             raise TokenError("the token does not have three parts")
         payload, signature = parts
         signature = signature.rstrip(b" ")
-        for key, demo in keys:
+        for key, is_demo in keys:
             if key.signed(payload, signature):
+                demo = is_demo
                 break
         else:
             raise TokenError("the token's signature is not ours")
