@@ -84,6 +84,7 @@ if not closed and offer[16] and now < tonumber(offer[16]) then
   lease_ms = tonumber(offer[16]) - now
 end
 
+local count = #shoppers
 local records = redis.call('HMGET', KEYS[2], unpack(shoppers))
 
 local rate_limit, window_ms = tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -93,51 +94,59 @@ local rate_key, earlier_key = KEYS[4], KEYS[5]
 if window % 2 == 1 then
   rate_key, earlier_key = KEYS[5], KEYS[4]
 end
+-- Per click: counts of the shopper's clicks as Redis has them; `rates_stale` when the hash is of an older window.
 local rates, earlier_rates, rates_stale
 if rate_limit > 0 and not closed then
   rates = redis.call('HMGET', rate_key, '', unpack(shoppers))
-  earlier_rates = redis.call('HMGET', earlier_key, '', unpack(shoppers))
   rates_stale = rates[1] ~= whole(window)
-  if earlier_rates[1] ~= whole(window - 1) then
-    earlier_rates = {}
+  if redis.call('HGET', earlier_key, '') == whole(window - 1) then
+    earlier_rates = redis.call('HMGET', earlier_key, unpack(shoppers))
   end
 end
 
 -- No more freed numbers are read than this batch could take, and the ones it takes are the first of them.
-local demand = #shoppers
-for _, quantity in ipairs(quantities or {}) do
-  demand = demand + math.min(quantity, limit) - 1
-end
-local freed = {}
+local freed, freed_count = {}, 0
 if left > 0 and tonumber(offer[11]) > 0 then
+  local demand = count
+  for _, quantity in ipairs(quantities or {}) do
+    demand = demand + math.min(quantity, limit) - 1
+  end
   freed = redis.call('ZRANGE', KEYS[3], 0, math.min(left, demand) - 1)
+  freed_count = #freed
 end
 local freed_taken = 0
 
 -- The end of every ticket of this batch: price, pay-by, time of winning.
 local terms = ',' .. offer[7] .. ',' .. whole(now + tonumber(offer[13])) .. ',' .. whole(now) .. ','
 
+local function take_unit()
+  left = left - 1
+  if freed_taken < freed_count then
+    freed_taken = freed_taken + 1
+    return freed[freed_taken]
+  end
+  next_unit = next_unit + 1
+  return whole(next_unit - 1)
+end
+
 local function take_units(quantity)
   local units = {}
   for index = 1, quantity do
-    if freed_taken < #freed then
-      freed_taken = freed_taken + 1
-      units[index] = freed[freed_taken]
-    else
-      units[index] = whole(next_unit)
-      next_unit = next_unit + 1
-    end
+    units[index] = take_unit()
   end
-  left = left - quantity
   return table.concat(units, '.')
 end
 
-local letters, reply = {}, {'DECIDED', now, 0, 0, 0, ''}
-local changed, counted, winners = {}, {}, {}
-local changed_shoppers, issued, any_counted = {}, 0, false
+-- A shopper's clicks of one batch share the places of the first of them, so that each sees what the ones before it
+-- came to: the buyer's record in `records`, and where the shopper stands in what will be written.
+local first = {}
+local counted, counted_fields = {}, 2
+local counts = {'', whole(window)}
+local changed, changed_fields, buyers = {}, 0, {}
+local winners, issued = {}, 0
 
-local function decide(index, shopper)
-  local record = changed[shopper] or records[index]
+local function decide(index, shopper, place)
+  local record = records[place]
   local quantity = quantities and quantities[index] or 1
   local key = keys and keys[index] or ''
   if record then
@@ -158,17 +167,23 @@ local function decide(index, shopper)
   if closed then
     return closed
   end
-  if eligible and string.sub(eligible, index, index) ~= '1' then
+  if eligible and string.byte(eligible, index) ~= 49 then
     return 'I'
   end
   if rates then
-    local current = counted[shopper] or (not rates_stale and tonumber(rates[index + 1] or 0)) or 0
-    local wait_ms = rate_wait(tonumber(earlier_rates[index + 1] or 0), current, elapsed_ms, rate_limit, window_ms)
+    local at = counted[place]
+    local current = at and counts[at] or not rates_stale and rates[place + 1] and tonumber(rates[place + 1]) or 0
+    local earlier = earlier_rates and earlier_rates[place]
+    local wait_ms = rate_wait(earlier and tonumber(earlier) or 0, current, elapsed_ms, rate_limit, window_ms)
     if wait_ms > 0 then
       return 'R', wait_ms
     end
-    counted[shopper] = current + 1
-    any_counted = true
+    if not at then
+      at = counted_fields + 2
+      counted[place], counted_fields = at, at
+      counts[at - 1] = shopper
+    end
+    counts[at] = current + 1
   end
   local slots = '1'
   if limit > 1 then
@@ -186,51 +201,54 @@ local function decide(index, shopper)
   if left < quantity then
     return 'S', left
   end
-  local ticket = order_numbers[index] .. ',' .. take_units(quantity) .. ',' .. slots .. terms .. key
-  if not changed[shopper] then
-    changed_shoppers[#changed_shoppers + 1] = shopper
+  local units = quantity == 1 and take_unit() or take_units(quantity)
+  local ticket = order_numbers[index] .. ',' .. units .. ',' .. slots .. terms .. key
+  local at = changed[place]
+  if not at then
+    at = changed_fields + 2
+    changed[place], changed_fields = at, at
+    buyers[at - 1] = shopper
   end
-  changed[shopper] = record and (record .. '|' .. ticket) or ticket
-  winners[#winners + 1] = shopper
-  winners[#winners + 1] = ticket
+  record = record and (record .. '|' .. ticket) or ticket
+  records[place], buyers[at] = record, record
+  winners[2 * issued + 1] = shopper
   issued = issued + 1
+  winners[2 * issued] = ticket
   return 'W', ticket
 end
 
-for index = 1, #shoppers do
-  local letter, detail = decide(index, shoppers[index])
+local letters, reply, replied = {}, {'DECIDED', now, 0, 0, 0, ''}, 6
+for index = 1, count do
+  local shopper = shoppers[index]
+  local place = first[shopper]
+  if not place then
+    place = index
+    first[shopper] = index
+  end
+  local letter, detail = decide(index, shopper, place)
   letters[index] = letter
   if detail then
-    reply[#reply + 1] = detail
+    replied = replied + 1
+    reply[replied] = detail
   end
 end
 sequence = sequence + issued
 reply[3], reply[4], reply[5], reply[6] = sequence, left, lease_ms, table.concat(letters)
 
 -- Writes
-if any_counted then
+if counted_fields > 2 then
   if rates_stale then
     -- Out of memory, Redis refuses a script's first HSET but not a first UNLINK: so nothing has changed then.
     redis.call('HSET', KEYS[1], 'counted_at_ms', whole(now))
     redis.call('UNLINK', rate_key)
   end
-  local fields = {'', whole(window)}
-  for shopper, count in pairs(counted) do
-    fields[#fields + 1] = shopper
-    fields[#fields + 1] = count
-  end
-  redis.call('HSET', rate_key, unpack(fields))
+  redis.call('HSET', rate_key, unpack(counts))
   redis.call('PEXPIRE', rate_key, 2 * window_ms)
 end
 if issued > 0 then
   redis.call('HSET', KEYS[1], 'left', left, 'next_unit', whole(next_unit), 'sequence', whole(sequence),
     'freed', whole(tonumber(offer[11]) - freed_taken), 'sold_at_ms', whole(now))
-  local fields = {}
-  for _, shopper in ipairs(changed_shoppers) do
-    fields[#fields + 1] = shopper
-    fields[#fields + 1] = changed[shopper]
-  end
-  redis.call('HSET', KEYS[2], unpack(fields))
+  redis.call('HSET', KEYS[2], unpack(buyers))
   if freed_taken > 0 then
     redis.call('ZREMRANGEBYRANK', KEYS[3], 0, freed_taken - 1)
   end
