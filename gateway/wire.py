@@ -10,18 +10,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import ssl
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import hiredis
-from redis.connection import SSLConnection, parse_url
 
 from gateway import sentinels
-from gateway.errors import NotSent, OutcomeUnknown, RedisProblem, Refused, SettingsError
-from gateway.redis_url import require_known_scheme, sentinel_place
+from gateway.errors import NotSent, OutcomeUnknown, RedisProblem, Refused
+from gateway.redis_url import options_of, require_known_scheme, sentinel_place, tls_of
 from gateway.resp import pack
 
 log = logging.getLogger(__name__)
@@ -83,6 +81,7 @@ class Wire:
 
     def __init__(self, url: str, set_up: Callable[[Wire], Awaitable[None]] | None = None) -> None:
         require_known_scheme(url)
+        self._url = url
         self.place = sentinel_place(url)
         """Where the sentinels are, None for a URL that leads to Redis itself."""
         self._options: dict[str, Any] = {}
@@ -90,10 +89,7 @@ class Wire:
             names = ("username", "password", "db")
             self._options = {name: getattr(self.place, name) for name in names}
         else:
-            try:
-                self._options = dict(parse_url(url))  # type: ignore[no-untyped-call]
-            except ValueError as error:
-                raise SettingsError(f"SECKILL_REDIS_URL: {error}") from error
+            self._options = options_of(url)
         self._set_up = set_up
         self._protocol: _Protocol | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -230,14 +226,8 @@ class Wire:
         elif "path" in options:
             connecting = loop.create_unix_connection(protocol, options["path"])
         else:
-            tls = None
-            if options.get("connection_class") is SSLConnection:
-                tls = ssl.create_default_context(cafile=options.get("ssl_ca_certs"))
-                if options.get("ssl_cert_reqs") == "none":
-                    tls.check_hostname = False
-                    tls.verify_mode = ssl.CERT_NONE
             connecting = loop.create_connection(
-                protocol, options.get("host", "localhost"), options.get("port", 6379), ssl=tls
+                protocol, options.get("host", "localhost"), options.get("port", 6379), ssl=tls_of(self._url)
             )
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             _, self._protocol = await connecting

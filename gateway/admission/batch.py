@@ -16,16 +16,14 @@ from typing import Any, NamedTuple, Protocol
 
 from gateway.admission.admit import AdmitCall, Decided, Decision, Whole, decode
 from gateway.admission.audience import Judge
-from gateway.admission.clock import RedisClock
 from gateway.admission.outcome import LETTERS, Outcome
-from gateway.admission.replication import Replication
+from gateway.admission.primary import Primary
 from gateway.admission.shield import Shield
 from gateway.admission.verdicts import Remedy, remedy_of
 from gateway.errors import NotSent, Refused, ScriptContractError
 from gateway.offers import Offer
 from gateway.settings import Settings
 from gateway.tokens import Shopper
-from gateway.wire import Wire
 
 log = logging.getLogger(__name__)
 
@@ -71,11 +69,7 @@ class Gatehouse(Protocol):
 
     settings: Settings
     teller: Teller
-    clock: RedisClock
-    wire: Wire
-    run_id: str
     loop: asyncio.AbstractEventLoop
-    replication: Replication
 
     def batch_done(self, clicks: int, seconds: float) -> None:
         """Count a batch."""
@@ -86,8 +80,8 @@ class Gatehouse(Protocol):
     def want_winners(self, lane: Lane) -> None:
         """Fetch a copy of the offer's winners for the lane's shield."""
 
-    def refused(self, error: str, remedy: Remedy) -> None:
-        """Redis answered a batch with an error that means "not executed"; the lane has answered its clicks."""
+    def follow(self, lane: Lane, error: str) -> None:
+        """The lane's slot is on its way to another server, or there: find out where, then call `resume`."""
 
     def register(self, lane: Lane, shoppers: list[bytes], deadline_ms: int, then: Callable[[], None]) -> None:
         """Note clicks as unsettled for all workers, and call `then` when it is done or takes too long."""
@@ -96,10 +90,11 @@ class Gatehouse(Protocol):
 class Flight:
     """A batch that was sent. Its clicks are taken out when they are answered, so that nobody is told twice."""
 
-    __slots__ = ("asked_s", "clicks", "deadline_ms", "timer")
+    __slots__ = ("asked_s", "clicks", "deadline_ms", "primary", "timer")
 
-    def __init__(self, clicks: list[Click], asked_s: float, deadline_ms: int) -> None:
+    def __init__(self, clicks: list[Click], asked_s: float, deadline_ms: int, primary: Primary) -> None:
         self.clicks = clicks
+        self.primary = primary
         self.asked_s = asked_s
         self.deadline_ms = deadline_ms
         self.timer: asyncio.TimerHandle | None = None
@@ -113,8 +108,10 @@ class Flight:
 class Lane:
     """The clicks on one offer bucket in one worker: queue, batches under way, shield, counts by outcome."""
 
-    def __init__(self, gate: Gatehouse, offer: Offer, judge: Judge | None) -> None:
+    def __init__(self, gate: Gatehouse, primary: Primary, offer: Offer, judge: Judge | None) -> None:
         self._gate = gate
+        self.primary = primary
+        """Who has the bucket; clicks go to it."""
         self._queue: list[Click] = []
         self._scheduled = False
         self._in_flight = 0
@@ -122,7 +119,7 @@ class Lane:
         self._stalled = False
         self._queue_max = gate.settings.queue_max
         self._queue_wait_s = gate.settings.queue_wait_max_ms / 1000
-        self.clock = gate.clock
+        self.clock = primary.clock
         self.shield = Shield()
         self.counts = [0] * len(Outcome)
         self.used_s = time.monotonic()
@@ -138,10 +135,16 @@ class Lane:
             bucket=0,
             version=offer.version,
             epoch=offer.epoch,
-            run_id=self._gate.run_id,
+            run_id=self.primary.run_id,
             rate=self._gate.settings.rate_per_shopper,
             lease_ms=self._gate.settings.lease_ms,
         )
+
+    def move(self, primary: Primary) -> None:
+        """Another server has the bucket now: what is sent from now on goes there."""
+        self.primary = primary
+        self.clock = primary.clock
+        self.set_offer(self.offer, self.judge)
 
     @property
     def idle(self) -> bool:
@@ -153,7 +156,7 @@ class Lane:
         gate = self._gate
         eligible = True
         if self.judge is not None:
-            eligible = self.judge(shopper, gate.clock.now_ms())
+            eligible = self.judge(shopper, self.clock.now_ms())
         if shopper.demo and not self.offer.card.get("demo"):
             eligible = False
         until_s = time.monotonic() + self._queue_wait_s
@@ -187,12 +190,12 @@ class Lane:
                 self._send(clicks, now_s)
 
     def _send(self, clicks: list[Click], now_s: float) -> None:
-        gate = self._gate
-        if gate.replication.replicas and not gate.replication.reachable(gate.run_id):
+        gate, primary = self._gate, self.primary
+        if primary.replication.replicas and not primary.replication.reachable(primary.run_id):
             # Nothing is sold of which nobody could be told.
             self._answer_all(clicks, UNAVAILABLE)
             return
-        deadline_ms = gate.clock.now_ms() + gate.settings.click_timeout_ms
+        deadline_ms = primary.clock.now_ms() + gate.settings.click_timeout_ms
         _, shoppers, quantities, keys, eligible, _ = zip(*clicks, strict=True)
         command = self.call.encode(
             deadline_ms,
@@ -201,9 +204,9 @@ class Lane:
             keys if self.offer.limit > 1 else 0,
             0 if all(eligible) else bytes(49 if yes else 48 for yes in eligible),
         )
-        flight = Flight(clicks, now_s, deadline_ms)
+        flight = Flight(clicks, now_s, deadline_ms, primary)
         try:
-            gate.wire.send(command, partial(self._on_reply, flight))
+            primary.wire.send(command, partial(self._on_reply, flight))
         except NotSent:
             self._answer_all(clicks, UNAVAILABLE)
             return
@@ -215,7 +218,7 @@ class Lane:
     def _on_timeout(self, flight: Flight) -> None:
         """No reply in time. The connection goes with it, so a late reply cannot be taken for another's."""
         self._answer_unknown(flight.unload(), flight.deadline_ms)
-        self._gate.wire.drop("Redis did not answer a batch in time")
+        flight.primary.wire.drop("Redis did not answer a batch in time")
 
     def _on_reply(self, flight: Flight, reply: Any) -> None:
         if flight.timer is not None:
@@ -231,10 +234,10 @@ class Lane:
                 log.exception("offer %s: unreadable reply", self.offer.id)
                 self._answer_unknown(flight.unload(), flight.deadline_ms)
             else:
-                self._gate.clock.learn(said.now_ms, flight.asked_s, received_s)
+                flight.primary.clock.learn(said.now_ms, flight.asked_s, received_s)
                 if isinstance(said, Decided):
                     self._on_decided(flight, said)
-                    if self._gate.replication.replicas and (b"W" in said.letters or b"A" in said.letters):
+                    if flight.primary.replication.replicas and (b"W" in said.letters or b"A" in said.letters):
                         self._confirm(flight, said)
                         return
                     self._gate.teller.tell(self, flight.unload(), said.letters, said.details)
@@ -288,7 +291,8 @@ class Lane:
 
         tell(lost)
         until_s = flight.asked_s + self._gate.settings.click_timeout_ms / 1000
-        self._gate.replication.confirm(self._gate.run_id, flight.asked_s, until_s, on_told)
+        primary = flight.primary
+        primary.replication.confirm(primary.run_id, flight.asked_s, until_s, on_told)
 
     def _on_whole(self, flight: Flight, whole: Whole) -> None:
         match whole.word:
@@ -304,23 +308,29 @@ class Lane:
                 self._gate.reload(self, script=False)
 
     def _on_problem(self, flight: Flight, problem: Exception) -> None:
-        remedy = remedy_of(str(problem)) if isinstance(problem, Refused) else None
+        refused = isinstance(problem, Refused)
+        remedy = remedy_of(str(problem), clustered=flight.primary.clustered) if refused else None
         if remedy is None:
             log.warning("offer %s: %s", self.offer.id, problem)
             self._answer_unknown(flight.unload(), flight.deadline_ms)
         elif remedy is Remedy.RELOAD:
             self._retry(flight, script=True)
+        elif remedy is Remedy.FOLLOW:
+            self._put_back(flight, partial(self._gate.follow, self, str(problem)))
         else:
             log.warning("offer %s: %s", self.offer.id, problem)
             self._answer_all(flight.unload(), UNAVAILABLE)
-            self._gate.refused(str(problem), remedy)
+            flight.primary.refused(str(problem), remedy)
 
     def _retry(self, flight: Flight, *, script: bool) -> None:
-        """Put clicks that were certainly not decided back in front, and go on when the gate has reloaded."""
+        self._put_back(flight, partial(self._gate.reload, self, script=script))
+
+    def _put_back(self, flight: Flight, then: Callable[[], None]) -> None:
+        """Put clicks that were certainly not decided back in front, and go on when the gate has done something."""
         self._queue[:0] = flight.unload()
         if not self._stalled:
             self._stalled = True
-            self._gate.reload(self, script=script)
+            then()
 
     def _answer_all(self, clicks: list[Click], decision: Decision) -> None:
         if clicks:
@@ -331,7 +341,7 @@ class Lane:
         """Say that nobody knows, once every worker can be asked until when."""
         decision = Decision(Outcome.UNKNOWN, deadline_ms)
         shoppers = [click.shopper for click in clicks]
-        if not shoppers or self._gate.clock.now_ms() > deadline_ms:
+        if not shoppers or self.clock.now_ms() > deadline_ms:
             # Settled already: whoever asks is told what came of it.
             self._answer_all(clicks, decision)
             return

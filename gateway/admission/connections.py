@@ -1,166 +1,196 @@
-"""One worker's connections to Redis: where they lead, and whether what is there may sell.
+"""One worker's connections to Redis: which server has which shard.
 
-Three, so that nothing slow stands in front of a click: one for clicks, one for everything else, one that waits
-for replicas. All lead to the same server process, or the older ones are given up.
+One server has all shards, always. In a cluster each primary has some, and they move: when slots are moved, when a
+replica takes a primary's place. The servers are asked every few seconds, and at once when a reply or a lost
+connection says that something has changed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import re
 import time
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
 
-from gateway import keys, scripts, sentinels
-from gateway.admission.clock import RedisClock
-from gateway.admission.durability import Command, Durability, look
-from gateway.admission.replication import Replication
-from gateway.admission.verdicts import Remedy
-from gateway.errors import ScriptContractError
+from gateway import cluster, keys
+from gateway.admission.durability import Command
+from gateway.admission.primary import Primary
+from gateway.errors import NotSent, RedisProblem, Refused
+from gateway.redis_url import Address, cluster_place
 from gateway.settings import Settings
-from gateway.wire import Wire
 
 log = logging.getLogger(__name__)
 
-
-def _trial() -> Command:
-    """A call of the script that it refuses as late: an error shows that Redis would refuse every click."""
-    script = scripts.load("admit")
-    return ("EVALSHA", script.sha, len(script.keys), *[keys.marks(0)] * len(script.keys), *[0] * len(script.args))
+SURVEY_EVERY_S = 2.0
+SURVEY_AGAIN_S = 0.1
+"""How soon the servers are asked again while one of them is away."""
+LEAVE_AFTER_S = 1.0
+"""So long after a click's deadline a server that has no shard any more keeps its connections."""
 
 
 class Connections:
-    """`wire` for clicks, `side` for the rest, `marking` for `WAIT`. `blocked`: why this Redis may not sell."""
+    """The primaries that a worker sells from."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.clock = RedisClock()
-        self.wire = Wire(settings.redis_url, self._set_up)
-        self.side = Wire(settings.redis_url, self._set_up_other)
-        self.marking = Wire(settings.redis_url, self._set_up_other)
-        self.replication = Replication(self.marking, self._alarm)
-        self.run_id = ""
-        self.alarmed = False
-        """Something says that what is known of this Redis is out of date: look again soon."""
-        self.blocked: list[str] = ["Redis has not been checked yet"]
-        self._refusal = ""
-        self._wires = (self.wire, self.side, self.marking)
+        self.primaries: list[Primary] = []
+        self._place = cluster_place(settings.redis_url)
+        self._by_address: dict[Address, Primary] = {}
+        self._of: dict[int, Primary] = {}
+        self._servers: list[Address] = []
+        self._unknown = "the cluster has not been asked yet"
+        self._wanted = asyncio.Event()
+        self._surveyed = asyncio.Event()
+        self._watching: asyncio.Task[None] | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
+        if self._place is None:
+            self.primaries = [Primary(settings, settings.redis_url, self.use_run)]
+            self._of = dict.fromkeys(keys.shards(), self.primaries[0])
 
     async def connect(self) -> None:
         """Connect in the background; `problems` tells how it goes."""
-        for wire in self._wires:
-            await wire.start()
+        for primary in self.primaries:
+            await primary.connect()
+        if self._place is not None:
+            self._watching = asyncio.create_task(self._watch(), name="cluster watch")
 
     async def disconnect(self) -> None:
         """Close all connections."""
-        for wire in self._wires:
-            await wire.stop()
+        for task in (*self._leaving, *([self._watching] if self._watching else ())):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        for primary in self.primaries:
+            await primary.disconnect()
 
-    def problems(self) -> list[str]:
-        """Why this worker cannot sell right now; empty when it can."""
-        problems = list(self.blocked)
-        away = [wire.problem for wire in (self.wire, self.side) if not wire.ready]
-        if away:
-            problems.insert(0, f"no connection to Redis: {away[0]}")
-        elif self.replication.replicas and not self.marking.ready:
-            problems.append(f"no connection to ask for replicas: {self.marking.problem}")
-        if self._refusal:
-            problems.append(f"Redis refuses to sell: {self._refusal}")
-        return problems
-
-    def _alarm(self) -> None:
-        self.alarmed = True
-
-    @property
-    def doubtful(self) -> bool:
-        """Whether to look at Redis every second: it may not sell, or others have to copy what it sells."""
-        return bool(self.blocked or self._refusal or self.replication.replicas)
-
-    def use_run(self, run_id: str) -> None:
-        """Clicks go to this server process from now on."""
-        self.run_id = run_id
-
-    def refused(self, error: str, remedy: Remedy) -> None:
-        """Redis answered a batch with an error that means "not executed"; the lane has answered its clicks."""
-        if remedy is Remedy.RECONNECT:
-            self.wire.retire(error)
-        else:
-            self._refusal = error.partition(" script: ")[0]
-            self._alarm()
-
-    async def confirmed(self, since_s: float, within_s: float) -> bool:
-        """Whether the replicas have what the side connection has just read.
-
-        Args:
-            since_s: monotonic time before it was read.
-            within_s: how long to wait for them.
-        """
-        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        until_s = time.monotonic() + within_s
-        self.replication.confirm(
-            self.side.run_id, since_s, until_s, lambda told: None if answer.done() else answer.set_result(told)
-        )
-        return await answer
-
-    async def _set_up(self, wire: Wire) -> None:
-        """Make a new connection for clicks usable: script loaded, run known, clock set, durability checked."""
-        sent_s = time.monotonic()
-        loading: Command = ("SCRIPT", "LOAD", scripts.load("admit").source)
-        sha, info, instant, _ = await wire.while_setting_up([loading, ("INFO", "server"), ("TIME",), _trial()])
-        run_id = _read_run_id(info)
-        if sha != scripts.load("admit").sha.encode() or not run_id or len(instant) != 2:
-            raise ScriptContractError("the server does not answer like Redis")
-        self.clock.learn(int(instant[0]) * 1000 + int(instant[1]) // 1000, sent_s, time.monotonic())
-        promotable = wire.survey.promotable if wire.survey is not None else None
-        self.judge(await look(wire.while_setting_up, self.settings, promotable))
-        self._refusal = ""
-        self._meet(wire, run_id)
-        if run_id != self.run_id:
-            self.use_run(run_id)
-
-    async def _set_up_other(self, wire: Wire) -> None:
-        (info,) = await wire.while_setting_up([("INFO", "server")])
-        run_id = _read_run_id(info)
-        if not run_id:
-            raise ScriptContractError("the server does not answer like Redis")
-        self._meet(wire, run_id)
-
-    def _meet(self, newest: Wire, run_id: str) -> None:
-        """All connections lead to one server process: give those up that lead to another than the newest does."""
-        newest.run_id = run_id
-        for wire in self._wires:
-            if wire is not newest and wire.ready and wire.run_id != run_id:
-                wire.retire("Redis is another process now")
-
-    def judge(self, found: Durability) -> None:
-        """Take over whether this Redis keeps what it says."""
-        for reason in found.reasons:
-            if reason not in self.blocked:
-                log.error("not selling: %s", reason)
-        self.alarmed = False
-        self.blocked = found.reasons
-        self.replication.replicas = found.replicas
-
-    async def look_again(self) -> None:
-        """Check durability once more, and with sentinels whether this is still the primary.
+    def primary_of(self, shard: int) -> Primary:
+        """Who has a shard.
 
         Raises:
-            RedisProblem: Redis or the sentinels could not be asked.
+            NotSent: nobody is known to.
         """
-        promotable = None
-        if self.side.place is not None and self.side.survey is not None:
-            found = await sentinels.survey(self.side.place)
-            promotable = found.promotable
-            for wire in self._wires:
-                if wire.survey is not None and wire.survey.primary != found.primary:
-                    wire.retire("the sentinels name another primary")
-        self.judge(await look(self.side.pipeline, self.settings, promotable))
-        if self._refusal:
-            await self.side.request("INCR", keys.marks(0))
-            self._refusal = ""
+        try:
+            return self._of[shard]
+        except KeyError:
+            raise NotSent(self._unknown) from None
 
+    def problems(self) -> list[str]:
+        """Why this worker can sell nothing right now; empty when it can sell something."""
+        if len(self._of) < keys.SHARDS:
+            return [f"no connection to Redis: {self._unknown}"]
+        found = [primary.problems() for primary in self.primaries]
+        return [problem for problems in found for problem in problems] if all(found) else []
 
-def _read_run_id(info: bytes) -> str:
-    """The server's run id out of its INFO, or nothing."""
-    match = re.search(rb"^run_id:(\w+)", info, re.MULTILINE)
-    return match[1].decode() if match else ""
+    def problems_of(self, shard: int) -> list[str]:
+        """Why nothing of this shard can be sold right now; empty when it can."""
+        primary = self._of.get(shard)
+        return primary.problems() if primary else [f"no connection to Redis: {self._unknown}"]
+
+    def now_ms(self, offer_id: str) -> int:
+        """Redis time where an offer lies, epoch ms."""
+        primary = self._of.get(keys.shard_of(offer_id))
+        return primary.clock.now_ms() if primary else int(time.time() * 1000)
+
+    def use_run(self, primary: Primary) -> None:
+        """Clicks on this primary's shards go to another server process from now on."""
+
+    def move(self, shard: int, primary: Primary) -> None:
+        """A shard has another primary from now on."""
+
+    async def pipeline(self, commands: Sequence[tuple[int, Command]]) -> list[Any]:
+        """Ask several shards at once, over connections that no click waits for; replies in order.
+
+        Raises:
+            RedisProblem: one of them could not be asked, or answered with an error.
+        """
+        if len(self.primaries) == 1:
+            return await self.primaries[0].side.pipeline([command for _, command in commands])
+        groups: dict[Primary, list[int]] = defaultdict(list)
+        for place, (shard, _) in enumerate(commands):
+            groups[self.primary_of(shard)].append(place)
+        told = await asyncio.gather(
+            *(
+                primary.side.pipeline([commands[place][1] for place in places])
+                for primary, places in groups.items()
+            ),
+            return_exceptions=True,
+        )
+        replies: list[Any] = [None] * len(commands)
+        for places, found in zip(groups.values(), told, strict=True):
+            if isinstance(found, BaseException):
+                if isinstance(found, Refused):
+                    self.look_around()
+                raise found
+            for place, reply in zip(places, found, strict=True):
+                replies[place] = reply
+        return replies
+
+    # A cluster's servers.
+
+    def look_around(self) -> None:
+        """Ask the cluster's servers soon who has which shard."""
+        self._wanted.set()
+
+    async def looked_around(self) -> None:
+        """Ask them now, and return when they have answered or cannot be reached."""
+        self.look_around()
+        await self._surveyed.wait()
+
+    async def _watch(self) -> None:
+        while True:
+            settled = self._of and all(primary.wire.ready for primary in self.primaries)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SURVEY_EVERY_S if settled else SURVEY_AGAIN_S):
+                    await self._wanted.wait()
+            self._wanted.clear()
+            surveyed, self._surveyed = self._surveyed, asyncio.Event()
+            await self._survey()
+            surveyed.set()
+
+    async def _survey(self) -> None:
+        assert self._place is not None
+        try:
+            layout = await cluster.survey(self._place, self._servers)
+        except (OSError, RedisProblem) as problem:
+            if self._unknown != str(problem):
+                log.warning("cluster: %s", problem)
+            self._unknown = str(problem)
+            return
+        await self._take(layout)
+
+    async def _take(self, layout: cluster.Layout) -> None:
+        self._servers = layout.servers
+        for node in layout.primaries:
+            primary = self._by_address.get(node.address)
+            if primary is None:
+                url = self._place.url_of(node.address)  # type: ignore[union-attr]
+                primary = self._by_address[node.address] = Primary(self.settings, url, self.use_run, clustered=True)
+                primary.serve(node.shards, node.promotable)
+                self.primaries.append(primary)
+                await primary.connect()
+            primary.serve(node.shards, node.promotable)
+            for shard in node.shards:
+                before = self._of.get(shard)
+                if before is not primary:
+                    self._of[shard] = primary
+                    log.info("shard %d is at %s:%d", shard, *node.address)
+                    self.move(shard, primary)
+        missing = set(keys.shards()) - set(self._of)
+        self._unknown = f"no server of the cluster has the slots of {len(missing)} shards" if missing else ""
+        for address, primary in list(self._by_address.items()):
+            if primary not in self._of.values():
+                del self._by_address[address]
+                self.primaries.remove(primary)
+                task = asyncio.create_task(self._leave(primary))
+                self._leaving.add(task)
+                task.add_done_callback(self._leaving.discard)
+
+    async def _leave(self, primary: Primary) -> None:
+        """Let what is under way be answered, then close the connections."""
+        try:
+            await asyncio.sleep(self.settings.click_timeout_ms / 1000 + LEAVE_AFTER_S)
+        finally:
+            await primary.disconnect()

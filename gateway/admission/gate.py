@@ -7,8 +7,9 @@ import contextlib
 import logging
 import re
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,7 @@ from gateway.admission.batch import UNAVAILABLE, Lane, Teller
 from gateway.admission.connections import Connections
 from gateway.admission.durability import Command
 from gateway.admission.outcome import Outcome
+from gateway.admission.primary import Primary
 from gateway.admission.unsettled import Unsettled
 from gateway.admission.verdicts import Remedy, remedy_of
 from gateway.errors import RedisProblem, Refused
@@ -39,6 +41,8 @@ START_WAIT_S = 1.0
 REGISTER_WITHIN_S = 0.1
 """So long an `unknown` waits for its registration."""
 WINNERS_SCAN_COUNT = 500
+FOLLOW_AFTER_S = 0.02
+"""How soon clicks are sent again that met a slot on its way from one server of a cluster to another."""
 
 
 class Gate(Connections):
@@ -47,7 +51,7 @@ class Gate(Connections):
     def __init__(self, settings: Settings, on_batch: Callable[[int, float], None], teller: Teller) -> None:
         super().__init__(settings)
         self.teller = teller
-        self.unsettled = Unsettled(self.side, self.clock)
+        self.unsettled = Unsettled(self)
         self.lanes: dict[str, Lane] = {}
         self.backlog = 0
         self.batch_done = on_batch
@@ -66,7 +70,7 @@ class Gate(Connections):
         await self.connect()
         self._ticking = asyncio.create_task(self._tick(), name="gate watch")
         for _ in range(int(START_WAIT_S / POLL_S)):
-            if not self.problems() and self.side.ready:
+            if not self.problems() and all(primary.side.ready for primary in self.primaries):
                 break
             await asyncio.sleep(POLL_S)
 
@@ -87,16 +91,28 @@ class Gate(Connections):
 
     def problems(self) -> list[str]:
         """Why this worker cannot sell right now; empty when it can."""
-        problems = super().problems()
-        if self.backlog > self.settings.backlog_max:
-            problems.append(f"{self.backlog} winners wait for the order writer")
-        return problems
+        return super().problems() + self._congested()
 
-    def use_run(self, run_id: str) -> None:
-        """Clicks go to this server process from now on."""
-        super().use_run(run_id)
+    def problems_of(self, shard: int) -> list[str]:
+        """Why nothing of this shard can be sold right now; empty when it can."""
+        return super().problems_of(shard) + self._congested()
+
+    def _congested(self) -> list[str]:
+        if self.backlog > self.settings.backlog_max:
+            return [f"{self.backlog} winners wait for the order writer"]
+        return []
+
+    def use_run(self, primary: Primary) -> None:
+        """Clicks on this primary's shards go to another server process from now on."""
         for lane in self.lanes.values():
-            lane.set_offer(lane.offer, lane.judge)
+            if lane.primary is primary:
+                lane.set_offer(lane.offer, lane.judge)
+
+    def move(self, shard: int, primary: Primary) -> None:
+        """A shard has another primary from now on."""
+        for lane in self.lanes.values():
+            if keys.shard_of(lane.offer.id) == shard:
+                lane.move(primary)
 
     async def lane(self, offer_id: str) -> Lane | None:
         """The lane of an offer, looked up in Redis when this worker does not know it; None: no such offer.
@@ -129,7 +145,8 @@ class Gate(Connections):
             return None
         judge = judge_of(offer.card.get("audience", {}), self._timezone)
         if lane is None:
-            lane = self.lanes[offer_id] = Lane(self, offer, judge)
+            primary = self.primary_of(keys.shard_of(offer_id))
+            lane = self.lanes[offer_id] = Lane(self, primary, offer, judge)
         else:
             lane.set_offer(offer, judge)
         return lane
@@ -139,9 +156,11 @@ class Gate(Connections):
         if lane is not None and (lane.offer.sold_at_ms or lane.counts[Outcome.WON.index]):
             return True  # An offer that has sold is never removed.
         # Recovery names all offers before it brings the first one back; before that Redis knows of none.
-        commands: list[Command] = [("SISMEMBER", keys.offers(keys.shard_of(offer_id)), offer_id)]
-        commands += [("EXISTS", keys.offers(shard)) for shard in keys.shards()]
-        named, *any_there = await self.side.pipeline(commands)
+        shard = keys.shard_of(offer_id)
+        primary = self.primary_of(shard)
+        commands: list[Command] = [("SISMEMBER", keys.offers(shard), offer_id)]
+        commands += [("EXISTS", keys.offers(each)) for each in primary.shards]
+        named, *any_there = await primary.side.pipeline(commands)
         return bool(named) or not any(any_there)
 
     async def read_again(self, lane: Lane) -> Lane | None:
@@ -158,7 +177,8 @@ class Gate(Connections):
         Raises:
             RedisProblem: Redis could not be asked.
         """
-        flat = await self.side.request("HGETALL", keys.offer(offer_id))
+        side = self.primary_of(keys.shard_of(offer_id)).side
+        flat = await side.request("HGETALL", keys.offer(offer_id))
         return Offer.from_hash(dict(zip(flat[::2], flat[1::2], strict=True))) if flat else None
 
     # What lanes ask for.
@@ -180,11 +200,24 @@ class Gate(Connections):
     async def _reload(self, lane: Lane, script: bool) -> None:
         try:
             if script:
-                await self.side.request("SCRIPT", "LOAD", scripts.load("admit").source)
+                await lane.primary.side.request("SCRIPT", "LOAD", scripts.load("admit").source)
             await self._read_lane(lane.offer.id)
         except RedisProblem as problem:
             log.warning("offer %s cannot be read: %s", lane.offer.id, problem)
             lane.fail_queued(UNAVAILABLE)
+        finally:
+            lane.resume()
+
+    def follow(self, lane: Lane, error: str) -> None:
+        """The lane's slot is on its way to another server, or there: find out where, then let the lane go on."""
+        self._spawn(self._follow(lane, error))
+
+    async def _follow(self, lane: Lane, error: str) -> None:
+        """Until the slot has moved, its keys are on two servers: then nothing helps but to wait a little."""
+        try:
+            if not error.startswith(("ASK", "TRYAGAIN")):
+                await self.looked_around()
+            await asyncio.sleep(FOLLOW_AFTER_S)
         finally:
             lane.resume()
 
@@ -201,17 +234,18 @@ class Gate(Connections):
         buyers = keys.buyers(offer.id, offer.epoch)
         state = ("HMGET", keys.offer(offer.id), "sequence", "epoch")
         try:
-            before, count = await self.side.pipeline([state, ("HLEN", buyers)])
+            side = lane.primary.side
+            before, count = await side.pipeline([state, ("HLEN", buyers)])
             if not self._make_room(lane, count):
                 return
             winners: set[bytes] = set()
             cursor: bytes | int = 0
             while True:
-                cursor, flat = await self.side.request("HSCAN", buyers, cursor, "COUNT", WINNERS_SCAN_COUNT)
+                cursor, flat = await side.request("HSCAN", buyers, cursor, "COUNT", WINNERS_SCAN_COUNT)
                 winners.update(flat[::2])
                 if cursor == b"0":
                     break
-            after = await self.side.request(*state)
+            after = await side.request(*state)
         except RedisProblem as problem:
             log.warning("winners of %s cannot be read: %s", offer.id, problem)
             return
@@ -247,33 +281,54 @@ class Gate(Connections):
         while True:
             await asyncio.sleep(TICK_S)
             ticks += 1
-            work = [self._read_backlog]
-            if ticks % LOOK_EVERY_TICKS == 0 or (ticks % REPORT_EVERY_TICKS == 0 and self.doubtful) or self.alarmed:
-                work.append(self.look_again)
+            work: list[Callable[[], Awaitable[None]]] = [self._read_backlogs]
+            for primary in self.primaries:
+                doubts = ticks % REPORT_EVERY_TICKS == 0 and primary.doubtful
+                if ticks % LOOK_EVERY_TICKS == 0 or doubts or primary.alarmed:
+                    work.append(partial(self._look_again, primary))
             if ticks % REPORT_EVERY_TICKS == 0:
                 work += [self._report_clicks, self._note_returns]
                 self._drop_idle_lanes()
             for each in work:
                 try:
                     await each()
-                except Refused as problem:
-                    log.debug("watch: %s", problem)
-                    if remedy_of(str(problem)) is Remedy.RECONNECT:
-                        self.side.retire(str(problem))
                 except RedisProblem as problem:
                     log.debug("watch: %s", problem)
 
-    async def _read_backlog(self) -> None:
+    async def _look_again(self, primary: Primary) -> None:
+        with self._reconnecting(primary):
+            await primary.look_again()
+
+    @contextlib.contextmanager
+    def _reconnecting(self, primary: Primary) -> Iterator[None]:
+        """Give the side connection up when a reply says that nothing can succeed on it."""
+        try:
+            yield
+        except Refused as problem:
+            if remedy_of(str(problem), clustered=primary.clustered) is Remedy.RECONNECT:
+                primary.side.retire(str(problem))
+            raise
+
+    async def _read_backlogs(self) -> None:
+        for primary in list(self.primaries):
+            try:
+                with self._reconnecting(primary):
+                    await self._read_backlog(primary)
+            except RedisProblem as problem:
+                log.debug("watch: %s", problem)
+        self.backlog = sum(primary.backlog for primary in self.primaries)
+
+    async def _read_backlog(self, primary: Primary) -> None:
         sent_s = time.monotonic()
-        commands: list[tuple[bytes | str | int, ...]] = [("TIME",)]
-        commands += [("HMGET", keys.counters(shard), "issued", "committed") for shard in keys.shards()]
-        instant, *counters = await self.side.pipeline(commands)
-        self.clock.learn(int(instant[0]) * 1000 + int(instant[1]) // 1000, sent_s, time.monotonic())
-        self.backlog = sum(int(issued or 0) - int(committed or 0) for issued, committed in counters)
+        commands: list[Command] = [("TIME",)]
+        commands += [("HMGET", keys.counters(shard), "issued", "committed") for shard in primary.shards]
+        instant, *counters = await primary.side.pipeline(commands)
+        primary.clock.learn(int(instant[0]) * 1000 + int(instant[1]) // 1000, sent_s, time.monotonic())
+        primary.backlog = sum(int(issued or 0) - int(committed or 0) for issued, committed in counters)
 
     async def _report_clicks(self) -> None:
         """Add what happened since the last report to the offers' counts in Redis."""
-        commands: list[tuple[bytes | str | int, ...]] = []
+        commands: list[tuple[int, Command]] = []
         now_s = time.monotonic()
         for offer_id, lane in self.lanes.items():
             before = self._reported.get(offer_id) or [0] * len(Outcome)
@@ -283,15 +338,19 @@ class Gate(Connections):
             for outcome in Outcome:
                 more = lane.counts[outcome.index] - before[outcome.index]
                 if more:
-                    commands.append(("HINCRBY", keys.clicks(offer_id), outcome.word, more))
+                    command = ("HINCRBY", keys.clicks(offer_id), outcome.word, more)
+                    commands.append((keys.shard_of(offer_id), command))
             self._reported[offer_id] = lane.counts.copy()
-        await self.side.pipeline(commands)
+        await self.pipeline(commands)
 
     async def _note_returns(self) -> None:
         """Take over when unpaid units may come back: the order writer notes it without a new version."""
         lanes = [lane for lane in self.lanes.values() if lane.shield.lease is not None]
-        instants = await self.side.pipeline(
-            [("HGET", keys.offer(lane.offer.id), "may_return_at_ms") for lane in lanes]
+        instants = await self.pipeline(
+            [
+                (keys.shard_of(lane.offer.id), ("HGET", keys.offer(lane.offer.id), "may_return_at_ms"))
+                for lane in lanes
+            ]
         )
         for lane, instant in zip(lanes, instants, strict=True):
             may_return_at_ms = int(instant or 0)

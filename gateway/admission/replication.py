@@ -21,7 +21,6 @@ from gateway.errors import NotSent
 from gateway.resp import pack
 from gateway.wire import Wire
 
-_MARK = pack("INCR", keys.marks(0))
 WAIT_MIN_MS = 1
 """`WAIT 0` would wait for ever."""
 SILENCE_S = 0.1
@@ -41,6 +40,8 @@ class Replication:
     def __init__(self, wire: Wire, alarm: Callable[[], None]) -> None:
         """`alarm` is called when something could not be confirmed."""
         self.replicas = 0
+        self.shards: tuple[int, ...] = tuple(keys.shards())
+        """Those of the server; the first of them has the mark."""
         self._wire = wire
         self._alarm = alarm
         self._waiting: list[_Waiting] = []
@@ -93,7 +94,7 @@ class Replication:
             self._answer(asked, copied, again=not any(isinstance(each, Exception) for each in replies))
 
         try:
-            self._wire.send(_MARK, replies.append)
+            self._wire.send(pack("INCR", keys.marks(self.shards[0])), replies.append)
             self._wire.send(pack("WAIT", wanted, wait_ms), on_reply)
         except NotSent:
             return False

@@ -29,7 +29,8 @@ async def read(gate: Gate, lane: Lane, shopper: bytes) -> Held | None:
     """
     offer, since_s = lane.offer, time.monotonic()
     # Time, then open clicks, then tickets: a click that is not open any more at that time is decided by then.
-    instant, registered, (epoch, run_id), record = await gate.side.pipeline(
+    primary = lane.primary
+    instant, registered, (epoch, run_id), record = await primary.side.pipeline(
         [
             ("TIME",),
             ("ZSCORE", keys.unsettled(offer.id), shopper),
@@ -43,9 +44,9 @@ async def read(gate: Gate, lane: Lane, shopper: bytes) -> Held | None:
         # The offer is gone, or recovery has moved the tickets to another key.
         again = await gate.read_again(lane)
         return await read(gate, again, shopper) if again else None
-    if run_id != gate.side.run_id.encode():
+    if run_id != primary.side.run_id.encode():
         problem = "the offer waits until Redis has been compared with the ledger"
-    elif record and gate.replication.replicas and not await gate.confirmed(since_s, CONFIRM_WITHIN_S):
+    elif record and primary.replication.replicas and not await primary.confirmed(since_s, CONFIRM_WITHIN_S):
         problem = "a replica of Redis does not have the ticket yet"
     else:
         return Held(record, pending_until_ms)

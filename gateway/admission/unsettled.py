@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 
 from gateway import keys
-from gateway.admission.clock import RedisClock
+from gateway.admission.connections import Connections
 from gateway.errors import RedisProblem
-from gateway.wire import Wire
 
 KEEP_MS = 600_000
 """When the last registration of an offer is that old, its set goes; longer than any deadline is ahead."""
@@ -24,9 +23,8 @@ TRY_EVERY_S = 0.02
 class Unsettled:
     """One worker's part in the register."""
 
-    def __init__(self, wire: Wire, clock: RedisClock) -> None:
-        self._wire = wire
-        self._clock = clock
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
         self._unregistered: dict[tuple[str, bytes], int] = {}
 
     async def register(self, offer_id: str, shoppers: list[bytes], deadline_ms: int) -> None:
@@ -35,9 +33,11 @@ class Unsettled:
             self._unregistered[offer_id, shopper] = deadline_ms
         key = keys.unsettled(offer_id)
         pairs = [part for shopper in shoppers for part in (deadline_ms, shopper)]
-        while (now_ms := self._clock.now_ms()) <= deadline_ms:
+        shard = keys.shard_of(offer_id)
+        clock = self._connections.primary_of(shard).clock
+        while (now_ms := clock.now_ms()) <= deadline_ms:
             try:
-                await self._wire.pipeline(
+                await self._connections.primary_of(shard).side.pipeline(
                     [
                         ("ZREMRANGEBYSCORE", key, "-inf", now_ms - CLOCK_MARGIN_MS),
                         # Another worker may have noted a later deadline.

@@ -27,6 +27,8 @@ class Remedy(Enum):
     """No click can succeed here: look for the primary again, and be ready when a trial call works."""
     REFUSE = auto()
     """Redis refuses writes: go on, as tickets can still be told, and try a write every second."""
+    FOLLOW = auto()
+    """In a cluster: another server has the slot or is about to get it. Send the same clicks again, where it is."""
 
 
 _REMEDIES = {
@@ -46,6 +48,8 @@ _REMEDIES = {
     "MISCONF": Remedy.REFUSE,
     "NOPERM": Remedy.RECONNECT,
 }
+SLOT_ERRORS = {"MOVED", "ASK", "TRYAGAIN"}
+"""What a server of a cluster says when it does not have the keys, or not all of them."""
 _AT_THE_FIRST_WRITE = {"READONLY", "NOREPLICAS", "OOM", "MISCONF"}
 """Of these, the ones that a command inside a script may get: Redis refuses any write then, so also the first."""
 _MAX_CLIENTS = "ERR max number of clients reached"
@@ -56,7 +60,7 @@ _WRAPPED = re.compile(
 )
 
 
-def remedy_of(error: str) -> Remedy | None:
+def remedy_of(error: str, *, clustered: bool = False) -> Remedy | None:
     """What to do after this error reply; None when the script may have written before it."""
     if error.startswith(_MAX_CLIENTS):
         return Remedy.RECONNECT
@@ -64,4 +68,6 @@ def remedy_of(error: str) -> Remedy | None:
     code = wrapped[1] if wrapped else error.partition(" ")[0]
     if (wrapped or _IN_SCRIPT.search(error)) and code not in _AT_THE_FIRST_WRITE:
         return None
+    if clustered and (code in SLOT_ERRORS or code == "CLUSTERDOWN"):
+        return Remedy.FOLLOW
     return _REMEDIES.get(code)

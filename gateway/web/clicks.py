@@ -150,7 +150,7 @@ class Clicks:
             if wait_ms:
                 lane.counts[Outcome.RATE_LIMITED.index] += 1
                 return replies.rate_limited(wait_ms)
-        if gate.blocked:
+        if lane.primary.blocked:
             lane.counts[Outcome.UNAVAILABLE.index] += 1
             return replies.UNAVAILABLE
         if gate.backlog > self._settings.backlog_max:

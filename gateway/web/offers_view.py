@@ -98,8 +98,7 @@ class OffersView:
 
     async def _read_all(self) -> list[Offer]:
         started_s = time.monotonic()
-        side = self._gate.side
-        sets = await side.pipeline([("SMEMBERS", keys.offers(shard)) for shard in keys.shards()])
+        sets = await self._gate.pipeline([(shard, ("SMEMBERS", keys.offers(shard))) for shard in keys.shards()])
         ids = sorted(offer_id.decode() for members in sets for offer_id in members)
         for start in range(0, len(ids), CHUNK):
             await self._refresh(ids[start : start + CHUNK], started_s)
@@ -108,7 +107,9 @@ class OffersView:
 
     async def _refresh(self, ids: list[str], read_s: float) -> None:
         """Bring copies up to date: what moves is read always, the rest only with a new version."""
-        rows = await self._gate.side.pipeline([("HMGET", keys.offer(offer_id), *_MOVING) for offer_id in ids])
+        rows = await self._gate.pipeline(
+            [(keys.shard_of(offer_id), ("HMGET", keys.offer(offer_id), *_MOVING)) for offer_id in ids]
+        )
         changed = []
         for offer_id, row in zip(ids, rows, strict=True):
             known = self._offers.get(offer_id)
@@ -118,7 +119,9 @@ class OffersView:
                 changed.append(offer_id)
             else:
                 self._remember(_moved(known, row), read_s)
-        hashes = await self._gate.side.pipeline([("HGETALL", keys.offer(offer_id)) for offer_id in changed])
+        hashes = await self._gate.pipeline(
+            [(keys.shard_of(offer_id), ("HGETALL", keys.offer(offer_id))) for offer_id in changed]
+        )
         for flat in hashes:
             if flat:
                 self._remember(Offer.from_hash(dict(zip(flat[::2], flat[1::2], strict=True))), read_s)
@@ -127,7 +130,8 @@ class OffersView:
         """The offer's state in the shopper's words."""
         if offer.state == "terminated" or now_ms >= offer.ends_at_ms:
             return "ended"
-        if offer.run_id != self._gate.run_id or self._gate.problems():
+        shard = keys.shard_of(offer.id)
+        if self._gate.problems_of(shard) or offer.run_id != self._gate.primary_of(shard).run_id:
             return "unavailable"
         if offer.state == "paused":
             return "paused"
@@ -137,11 +141,11 @@ class OffersView:
 
     def state_now(self, offer: Offer) -> str:
         """The offer's state in the shopper's words, by Redis' clock."""
-        return self.state(offer, self._gate.clock.now_ms())
+        return self.state(offer, self._gate.now_ms(offer.id))
 
     def status(self, offer: Offer) -> dict[str, Any]:
         """Everything that is shown of an offer."""
-        now_ms = self._gate.clock.now_ms()
+        now_ms = self._gate.now_ms(offer.id)
         card = offer.card
         return {
             "id": offer.id,
@@ -166,9 +170,8 @@ class OffersView:
 
     def ordered(self, offers: Iterable[Offer]) -> list[tuple[tuple[int, int, str], Offer]]:
         """Offers with their sort keys: running first, then by start and id."""
-        now_ms = self._gate.clock.now_ms()
         return sorted(
-            (((STATES.index(self.state(offer, now_ms)), offer.starts_at_ms, offer.id), offer) for offer in offers),
+            (((STATES.index(self.state_now(offer)), offer.starts_at_ms, offer.id), offer) for offer in offers),
             key=lambda pair: pair[0],
         )
 

@@ -134,7 +134,7 @@ def with_gate(redis_server: RedisServer, offer_id: str, work: Any, **settings: A
         gate = Gate(own, lambda clicks, seconds: None, Told())
         await gate.start()
         async with asyncio.timeout(20):
-            await until(lambda: not gate.problems() and gate.side.ready)
+            await until(lambda: not gate.problems() and gate.primaries[0].side.ready)
             await work(gate, await gate.lane(offer_id))
         await gate.stop()
 

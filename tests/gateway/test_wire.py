@@ -348,7 +348,7 @@ def test_a_server_that_is_no_redis_is_tried_again_and_named(redis_server: RedisS
             await gate.start()
             await until(lambda: fake.connections > 4)
             assert "no connection to Redis" in gate.problems()[0]
-            assert not gate.wire.ready
+            assert not gate.primaries[0].wire.ready
             await gate.stop()
 
     run(work())
