@@ -190,10 +190,14 @@ class Checker:
                     "I5", f"{offer_id}: left {end.left} + held {sum(in_redis.values())} != stock {end.stock}"
                 )
             for unit, times in in_redis.items():
-                if times > 1 or unit in end.freed:
+                if times > 1:
+                    yield Breach("I5", f"{offer_id}: unit {unit} is on {times} tickets")
+            for unit, times in Counter([*in_redis, *end.freed, *end.fresh]).items():
+                if times > 1:
                     yield Breach("I5", f"{offer_id}: Redis has unit {unit} more than once")
-                if unit >= end.next_unit:
-                    yield Breach("I5", f"{offer_id}: unit {unit} is out, the next is {end.next_unit}")
+            free = len(end.freed) + len(end.fresh)
+            if end.left != free:
+                yield Breach("I5", f"{offer_id}: left {end.left}, and {free} units are there to be sold")
             if end.freed_said != len(end.freed):
                 yield Breach("I5", f"{offer_id}: {end.freed_said} freed by the count, {len(end.freed)} are there")
             yield from self.same_units(offer_id, end, set(in_redis))

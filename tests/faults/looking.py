@@ -1,11 +1,11 @@
 """What is there when all is quiet: the operators' list of orders, everybody's own view, and Redis itself.
 
-Redis is read by its documented key names; nothing is changed.
+Redis is read by its key names; nothing is changed. An offer's buckets are looked at together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,12 +13,11 @@ from typing import Any
 
 from redis import Redis
 
+from gateway import keys
 from tests.faults.client import ask, mint
 from tests.faults.sale import Offer, Sale
 from tests.faults.stack import Stack
 
-SHARD = "sk1:{s0}:"
-GROUP = "order-writers"
 ASKED_BESIDES = 150
 """Of those who know, about so many are asked for their tickets as well."""
 
@@ -40,7 +39,8 @@ class OfferEnd:
     offer: Offer
     stock: int
     left: int
-    next_unit: int
+    fresh: list[int]
+    """Numbers that were never issued, of all buckets."""
     freed_said: int
     freed: list[int]
     tickets: dict[str, list[Ticket]]
@@ -94,30 +94,41 @@ def tickets(text: str) -> list[Ticket]:
 
 def offer_end(redis: Redis, offer: Offer) -> OfferEnd:
     """One offer as Redis has it."""
-    raw: dict[bytes, bytes] = redis.hgetall(f"{SHARD}offer:{offer.id}:0")
-    kept = {name.decode(): value.decode() for name, value in raw.items()}
-    epoch = kept.get("epoch", "1")
-    buyers: dict[bytes, bytes] = redis.hgetall(f"{SHARD}buyers:{offer.id}:0:{epoch}")
-    freed = redis.zrange(f"{SHARD}freed:{offer.id}:0:{epoch}", 0, -1)
-    return OfferEnd(
-        offer,
-        *(int(kept.get(name, -1)) for name in ("stock", "left", "next_unit", "freed")),
-        freed=[int(unit) for unit in freed],
-        tickets={shopper.decode(): tickets(record.decode()) for shopper, record in buyers.items()},
-    )
+    end = OfferEnd(offer, stock=0, left=0, fresh=[], freed_said=0, freed=[], tickets={})
+    for bucket in keys.bucket_numbers(int(redis.hget(keys.offer(offer.id), "buckets") or 1)):  # type: ignore[arg-type]
+        raw: dict[bytes, bytes] = redis.hgetall(keys.offer(offer.id, bucket))  # type: ignore[assignment]
+        kept = {name.decode(): value.decode() for name, value in raw.items()}
+        epoch = int(kept.get("epoch", "1"))
+        end.stock += int(kept.get("stock", -1))
+        end.left += int(kept.get("left", -1))
+        end.freed_said += int(kept.get("freed", -1))
+        end.fresh += [*range(int(kept.get("next_unit", 1)), int(kept.get("unit_top", 0)) + 1), *_ranges(kept)]
+        end.freed += [int(unit) for unit in redis.zrange(keys.freed(offer.id, epoch, bucket), 0, -1)]  # type: ignore[union-attr]
+        buyers: dict[bytes, bytes] = redis.hgetall(keys.buyers(offer.id, epoch, bucket))  # type: ignore[assignment]
+        for shopper, record in buyers.items():
+            end.tickets.setdefault(shopper.decode(), []).extend(tickets(record.decode()))
+    return end
+
+
+def _ranges(kept: dict[str, str]) -> Iterator[int]:
+    """The numbers of `ranges`, as `first-last,first-last`."""
+    for text in filter(None, kept.get("ranges", "").split(",")):
+        first, _, last = text.partition("-")
+        yield from range(int(first), int(last) + 1)
 
 
 def backlog(redis: Redis) -> tuple[int, int]:
-    """Entries that a writer was given and has not settled, and entries that nobody was given yet."""
-    stream = f"{SHARD}stream"
-    if not redis.exists(stream):
-        return 0, 0
-    groups: Any = redis.xinfo_groups(stream)
-    group = next((each for each in groups if each["name"] == GROUP.encode()), None)
-    if group is None:
-        return 0, int(redis.xlen(stream))
-    last = group["last-delivered-id"].decode()
-    return int(group["pending"]), len(redis.xrange(stream, min=f"({last}", count=1000))
+    """Entries that a writer was given and has not settled, and entries that nobody was given yet; of all shards."""
+    pending = undelivered = 0
+    for stream in map(keys.stream, keys.shards()):
+        if not redis.exists(stream):
+            continue
+        groups: Any = redis.xinfo_groups(stream)
+        group = next((each for each in groups if each["name"] == keys.ORDER_GROUP.encode()), None)
+        last = group["last-delivered-id"].decode() if group is not None else "0-0"
+        pending += int(group["pending"]) if group is not None else 0
+        undelivered += len(redis.xrange(stream, min=f"({last}", count=1000))  # type: ignore[arg-type]
+    return pending, undelivered
 
 
 def mine(stack: Stack, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], tuple[str, list[str]]]:
@@ -143,10 +154,11 @@ def look(stack: Stack, sale: Sale) -> End:
         for offer in sale.offers.values():
             end.offers[offer.id] = offer_end(redis, offer)
         end.pending, end.undelivered = backlog(redis)
-        for number, fields in redis.xrange(f"{SHARD}dead"):
-            end.dead.append({"id": number.decode()} | {k.decode(): v.decode() for k, v in fields.items()})
-        issued, committed = redis.hmget(f"{SHARD}counters", "issued", "committed")
-        end.issued, end.committed = int(issued or 0), int(committed or 0)
+        for shard in keys.shards():
+            for number, fields in redis.xrange(keys.dead(shard)):  # type: ignore[union-attr]
+                end.dead.append({"id": number.decode()} | {k.decode(): v.decode() for k, v in fields.items()})
+            issued, committed = redis.hmget(keys.counters(shard), "issued", "committed")  # type: ignore[misc]
+            end.issued, end.committed = end.issued + int(issued or 0), end.committed + int(committed or 0)
     for offer in sale.offers.values():
         end.orders |= {each["order_no"]: each for each in orders(sale, offer) or []}
         status, report = sale.operator("GET", f"/campaigns/{offer.campaign}/report")

@@ -28,7 +28,7 @@ class Made:
         self.history = History()
         self.end = End(issued=4, committed=4)
         offer = Offer(OFFER, "noon", "kettle", 5, 1, 4, starts_ms=START_MS, ends_ms=START_MS + 60_000)
-        self.offer = OfferEnd(offer, stock=5, left=0, next_unit=6, freed_said=0, freed=[], tickets={})
+        self.offer = OfferEnd(offer, stock=5, left=0, fresh=[], freed_said=0, freed=[], tickets={})
         self.offer.last_probe = "sold_out"
         self.end.offers[OFFER] = self.offer
         for number, name in enumerate(("amy", "bob", "eve", "fay", "gus"), start=1):

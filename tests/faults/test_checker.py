@@ -51,7 +51,7 @@ BREAKS: list[tuple[str, str, Callable[[Made], Any]]] = [
     ("I5", "a unit too many is left", lambda made: setattr(made.offer, "left", 1)),
     ("I5", "a change of the stock was lost", lambda made: made.act("stock", 10, delta=3)),
     ("I5", "a sold unit is on sale", lambda made: made.offer.freed.append(1)),
-    ("I5", "a number is issued again", lambda made: setattr(made.offer, "next_unit", 5)),
+    ("I5", "a number is issued again", lambda made: made.offer.fresh.append(5)),
     ("I5", "the count of freed numbers is wrong", lambda made: setattr(made.offer, "freed_said", 1)),
     ("I5", "the report shows another stock", lambda made: made.offer.report.update(stock=9, left=0)),
     (

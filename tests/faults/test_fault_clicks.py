@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import msgpack
 import pytest
 
+from gateway import keys
 from tests.conftest import wait_until
 from tests.faults import looking
 from tests.faults.checker import Checker
@@ -103,8 +104,8 @@ def test_a_row_that_cannot_be_written_hinders_nobody(stack: Stack) -> None:
         thief = f"THIEF,{units[0]},1,{offer.price},{now_ms + 600_000},{now_ms},"
         for winners in (["thief", thief], ["nobody", "?"]):
             entry = {"offer": offer.id, "bucket": 0, "epoch": 1, "count": 1, "winners": msgpack.packb(winners)}
-            redis.xadd(f"{looking.SHARD}stream", entry)
-            redis.hincrby(f"{looking.SHARD}counters", "issued", 1)
+            redis.xadd(keys.stream(keys.shard_of(offer.id)), entry)
+            redis.hincrby(keys.counters(keys.shard_of(offer.id)), "issued", 1)
     asyncio.run(everybody(crowd, offer, "after"))
 
     # when the writer comes,

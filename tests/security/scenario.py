@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from gateway import keys
 from tests.conftest import wait_until
 from tests.faults.processes import seckill
 from tests.security.deployment import Deployment
@@ -106,7 +107,7 @@ def restart_redis(shop: Deployment) -> None:
     shop.redis_role.kill()
     shop.start_redis()
     with shop.redis() as client:
-        client.delete(f"sk1:{{s0}}:buyers:{offer}:0:1")
+        client.delete(keys.buyers(offer, keys.FIRST_EPOCH))
     wait_until(lambda: wins(shop, "cleo", offer), within_s=30, what="the recovery")
     mine = shop.shop("amy", "GET", f"/seckill/{offer}/mine")
     assert mine["tickets"][0]["order_no"] == ticket["order_no"]

@@ -9,6 +9,7 @@ from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 
 from admin import health
+from gateway import keys
 from tests.security import scenario
 from tests.security.deployment import Deployment
 
@@ -43,7 +44,7 @@ def test_no_role_may_do_more(deployment: Deployment, user: str) -> None:
         ("SCRIPT", "FLUSH"),
         ("REPLICAOF", "NO", "ONE"),
         ("MONITOR",),
-        ("DEL", "sk1:{s0}:offers"),
+        ("DEL", keys.offers(0)),
         ("HGET", "other:key", "field"),
         ("XREADGROUP", "GROUP", "g", "c", "STREAMS", "other:stream", ">"),
         ("PUBLISH", "channel", "text"),
@@ -61,7 +62,7 @@ def test_no_role_may_do_more(deployment: Deployment, user: str) -> None:
     [
         ("gateway", ("HGETALL", "sk1:{reminders}:stream")),
         ("writer", ("XREADGROUP", "GROUP", "g", "c", "STREAMS", "sk1:{reminders}:stream", ">")),
-        ("mailer", ("XREADGROUP", "GROUP", "order-writers", "c", "STREAMS", "sk1:{s0}:stream", ">")),
+        ("mailer", ("XREADGROUP", "GROUP", "order-writers", "c", "STREAMS", keys.stream(0), ">")),
     ],
 )
 def test_only_who_has_to_sees_who_is_reminded_and_who_buys(
