@@ -78,7 +78,8 @@ class Events:
     def __init__(self, view: OffersView, watchers_max: int, events_per_s: int) -> None:
         self._view = view
         self._watchers_max = watchers_max
-        self._per_tick = max(1, round(events_per_s * TICK_S))
+        self._tick_s = max(TICK_S, 1 / events_per_s)
+        self._per_tick = round(events_per_s * self._tick_s)
         self._topics: dict[str, _Topic] = {}
         self._queue: deque[_Watcher] = deque()
         self._ticking: asyncio.TimerHandle | None = None
@@ -133,7 +134,7 @@ class Events:
             async with pusher(scope, send, lambda: self._catch_up(watcher)) as watcher.push:
                 self._catch_up(watcher)
                 await watcher.over
-            await send({"type": "http.response.body", "body": b""})
+            await send({"type": "http.response.body", "body": AGAIN if watcher.room_bytes <= 0 else b""})
         except OSError:
             pass  # the client went while something was being sent
         finally:
@@ -178,7 +179,7 @@ class Events:
             watcher.queued = True
             self._queue.append(watcher)
             if self._ticking is None:
-                self._ticking = self._loop.call_later(TICK_S, self._tick)
+                self._ticking = self._loop.call_later(self._tick_s, self._tick)
 
     def _tick(self) -> None:
         queue = self._queue
@@ -187,15 +188,15 @@ class Events:
             watcher.queued = False
             if watcher.push is None or watcher.over.done():
                 continue
+            if watcher.room_bytes <= 0:
+                watcher.end()
+                continue
             event = watcher.topic.event
             piece = event if event != watcher.sent else STILL_HERE
             if watcher.push(piece):
                 watcher.sent = event
                 watcher.room_bytes -= len(piece)
-                if watcher.room_bytes <= 0:
-                    watcher.push(AGAIN)
-                    watcher.end()
-        self._ticking = self._loop.call_later(TICK_S, self._tick) if queue else None
+        self._ticking = self._loop.call_later(self._tick_s, self._tick) if queue else None
 
 
 async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
