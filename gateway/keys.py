@@ -15,6 +15,7 @@ key                            type    what it holds
 ``freed(…, epoch)``            zset    unit numbers that came back and may be sold again
 ``retired(…, epoch)``          zset    freed numbers that a cut took away, reused by a top-up
 ``operations(…, epoch)``       hash    stock operation id → its result, so each applies once
+``transfers(…, epoch)``        hash    numbers of units that went to other buckets or came from them
 ``rate(…, parity)``            hash    clicks per shopper in one window; "" holds the window number
 ``clicks(…)``                  hash    clicks by outcome, reported by the gateways once a second
 ``built(…, part, attempt)``    as its  what recovery builds, until it takes its place; expires
@@ -121,6 +122,11 @@ def retired(offer_id: str, epoch: int, bucket: int = 0) -> str:
 def operations(offer_id: str, epoch: int, bucket: int = 0) -> str:
     """Hash of applied stock operations."""
     return _shard(shard_of(offer_id, bucket), f"operations:{offer_id}:{bucket}:{epoch}")
+
+
+def transfers(offer_id: str, epoch: int, bucket: int = 0) -> str:
+    """Hash of transfers: those open to other buckets, the number of the last one to each and from each."""
+    return _shard(shard_of(offer_id, bucket), f"transfers:{offer_id}:{bucket}:{epoch}")
 
 
 def rate(offer_id: str, parity: int, bucket: int = 0) -> str:

@@ -1,7 +1,7 @@
-"""Offers in Redis, seen from the control plane: publish, adjust stock, remove, read. Blocking calls.
+"""Offers in Redis, seen from the control plane: publish, remove, read. Blocking calls; stock is in `gateway.stock`.
 
 The database holds what an offer should be, with a version; Redis follows. Every call here may be repeated:
-terms are applied once per version, stock changes once per operation id, and stock is seeded only at creation.
+terms are applied once per version, and stock is seeded only at creation.
 
 A gateway may repeat a refusal for `lease_ms` without asking Redis. A change that opens a sale again therefore
 takes effect when every such lease has run out. Publishing returns only then, so the next click finds it.
@@ -10,16 +10,20 @@ takes effect when every such lease has run out. Publishing returns only then, so
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import msgpack
 import orjson
 from redis import Redis
 
 from gateway import keys, scripts
+from gateway.buckets import Bucket, on_the_way
+from gateway.buckets import read_all as read_buckets
 from gateway.errors import OfferError
+from gateway.stock import shares
 
 STATES = ("open", "paused", "terminated")
 INSTANT_MAX_MS = 253_370_764_800_000
@@ -42,6 +46,8 @@ class Terms:
     limit: int
     pay_within_ms: int
     card: dict[str, Any]
+    buckets: int = 1
+    """Used when the offer is created; afterwards it has those that it has."""
 
     def __post_init__(self) -> None:
         if self.state not in STATES:
@@ -50,16 +56,24 @@ class Terms:
             raise OfferError("an offer must start before it ends, and end before the year 9999")
         if not 0 <= self.price <= NUMBER_MAX or not 1 <= self.limit <= 1000 or self.pay_within_ms <= 0:
             raise OfferError("price, limit or time to pay is out of range")
+        if self.buckets not in keys.BUCKETS:
+            raise OfferError(f"an offer cannot have {self.buckets} buckets")
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """An offer as Redis has it. Counts are units; `sequence` moves with every sale or stock change."""
+    """An offer, or one of its buckets, as Redis has it.
+
+    Counts are units; `sequence` moves with every sale or stock change. `run_ids`: for each bucket, the run on which
+    it may sell.
+    """
 
     id: str
     version: int
     epoch: int
-    run_id: str
+    buckets: int
+    bucket: int
+    run_ids: tuple[str, ...]
     state: str
     starts_at_ms: int
     ends_at_ms: int
@@ -85,6 +99,26 @@ class Offer:
         """When selling ends, or ended early."""
         return self.terminated_at_ms if self.state == "terminated" and self.terminated_at_ms else self.ends_at_ms
 
+    @property
+    def run_id(self) -> str:
+        """The run on which its first bucket may sell."""
+        return self.run_ids[0]
+
+    def together(self, found: Sequence[Bucket | None]) -> Offer:
+        """The whole offer: the terms of this bucket, the counts of all of them and of what is on its way."""
+        there = [bucket for bucket in found if bucket is not None]
+        moving = sum(transfer.size for transfer in on_the_way(there))
+        return replace(
+            self,
+            run_ids=tuple("" if bucket is None else bucket.run_id for bucket in found),
+            stock=sum(bucket.stock for bucket in there) + moving,
+            left=sum(bucket.left for bucket in there) + moving,
+            unit_cap=max(bucket.unit_cap for bucket in there),
+            sequence=sum(bucket.sequence for bucket in there),
+            sold_at_ms=max(bucket.sold_at_ms for bucket in there),
+            may_return_at_ms=max(bucket.may_return_at_ms for bucket in there),
+        )
+
     @classmethod
     def from_hash(cls, fields: dict[bytes, bytes]) -> Offer:
         """Read the hash that `set_offer.lua` and `admit.lua` write."""
@@ -96,7 +130,9 @@ class Offer:
             id=fields[b"id"].decode(),
             version=number(b"version"),
             epoch=number(b"epoch"),
-            run_id=fields[b"run_id"].decode(),
+            buckets=int(fields.get(b"buckets", 1)),
+            bucket=number(b"bucket"),
+            run_ids=(fields[b"run_id"].decode(),),
             state=fields[b"state"].decode(),
             starts_at_ms=number(b"starts_at_ms"),
             ends_at_ms=number(b"ends_at_ms"),
@@ -114,23 +150,9 @@ class Offer:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class StockChange:
-    """What became of a stock operation. `lowest` is set when a cut went below what shoppers hold.
-
-    Until `hold_ms` have passed gateways may still repeat `sold_out`; the next click after that finds the units.
-    """
-
-    applied: bool
-    stock: int = 0
-    left: int = 0
-    unit_cap: int = 0
-    lowest: int | None = None
-    hold_ms: int = field(default=0, compare=False)
-
-
-def run_id(client: Redis) -> str:
-    """The id of the Redis process; it changes with every restart."""
+def run_id(client: Redis, shard: int = 0) -> str:
+    """The id of the Redis process that has a shard; it changes with every restart."""
+    del shard
     info: Any = client.info("server")
     return str(info["run_id"])
 
@@ -147,27 +169,52 @@ def publish_all(client: Redis, wanted: Sequence[tuple[Terms, int | None]], *, le
         Per offer: CREATED, UPDATED, UNCHANGED (that version or a newer one is there) or MISSING (absent, no seed).
     """
     script = scripts.load("set_offer")
-    run = run_id(client) if any(seed is not None for _, seed in wanted) else ""
-    pipeline = client.pipeline(transaction=False)
-    pipeline.script_load(script.source)
-    for terms, seed in wanted:
-        script.queue(
-            pipeline,
-            {"offer": keys.offer(terms.offer), "offers": keys.offers(keys.shard_of(terms.offer))},
-            {
+    runs: dict[int, str] = {}
+    rounds: tuple[list[_Step], list[_Step]] = ([], [])
+    for index, (terms, seed) in enumerate(wanted):
+        # Whoever looks for an offer looks for its first bucket: so that one comes last.
+        for bucket, before, units in shares(terms.buckets, seed or 0):
+            shard = keys.shard_of(terms.offer, bucket)
+            if seed is not None and shard not in runs:
+                runs[shard] = run_id(client, shard)
+            args = {
                 "id": terms.offer,
-                "bucket": 0,
+                "bucket": bucket,
                 "version": terms.version,
                 "epoch": terms.epoch,
-                "run_id": run,
-                "stock": "" if seed is None else seed,
+                "run_id": runs.get(shard, ""),
+                "stock": "" if seed is None else units,
                 "lease_ms": lease_ms,
                 "terms": _packed(terms),
-            },
-        )
-    replies = [script.read(reply) for reply in pipeline.execute()[1:]]
-    time.sleep(max((hold_ms for _, hold_ms in replies), default=0) / 1000)
-    return [word for word, _ in replies]
+                "buckets": terms.buckets,
+                "first": before + 1,
+                "unit_cap": seed or 0,
+            }
+            named = {"offer": keys.offer(terms.offer, bucket), "offers": keys.offers(shard)}
+            rounds[bucket == 0].append(_Step(index, named, args))
+    words: list[set[str]] = [set() for _ in wanted]
+    hold_ms = 0
+    for steps in filter(None, rounds):
+        pipeline = client.pipeline(transaction=False)
+        pipeline.script_load(script.source)
+        for step in steps:
+            script.queue(pipeline, step.named, step.args)
+        for step, reply in zip(steps, pipeline.execute()[1:], strict=True):
+            word, held_ms = script.read(reply)
+            words[step.place].add(word)
+            hold_ms = max(hold_ms, held_ms)
+    time.sleep(hold_ms / 1000)
+    return [next(word for word in _WORDS if word in said) for said in words]
+
+
+_WORDS = ("MISSING", "CREATED", "UPDATED", "UNCHANGED")
+"""What publishing answers for an offer, by what it says of any of its buckets."""
+
+
+class _Step(NamedTuple):
+    place: int
+    named: dict[str, str]
+    args: dict[str, Any]
 
 
 def _packed(terms: Terms) -> bytes:
@@ -186,66 +233,53 @@ def _packed(terms: Terms) -> bytes:
     return packed
 
 
-def adjust_stock(
-    client: Redis, offer: str, epoch: int, operation_id: str, delta: int, *, lease_ms: int
-) -> StockChange | None:
-    """Raise (or cut, by a negative delta) an offer's stock, once per operation id; None when Redis lacks it.
-
-    Raises:
-        OfferError: Redis has the offer in another epoch, so recovery must look first.
-    """
-    word, *numbers = scripts.load("adjust_stock").call(
-        client,
-        {
-            "offer": keys.offer(offer),
-            "freed": keys.freed(offer, epoch),
-            "retired": keys.retired(offer, epoch),
-            "operations": keys.operations(offer, epoch),
-        },
-        {"operation_id": operation_id, "delta": delta, "epoch": epoch, "lease_ms": lease_ms},
-    )
-    if word == "MISSING":
-        return None
-    if word == "STALE":
-        raise OfferError(f"{offer} is in epoch {numbers[0]}, not {epoch}")
-    if word == "TOO_LOW":
-        return StockChange(applied=False, lowest=numbers[0])
-    hold_ms, stock, left, unit_cap = numbers
-    return StockChange(applied=True, stock=stock, left=left, unit_cap=unit_cap, hold_ms=hold_ms)
-
-
 def remove(client: Redis, offer: str, epoch: int) -> bool:
-    """Take away an offer that has never sold; False when it has sold a unit and stays."""
-    reply = scripts.load("remove_offer").call(
-        client,
-        {
-            "offer": keys.offer(offer),
-            "offers": keys.offers(keys.shard_of(offer)),
-            "buyers": keys.buyers(offer, epoch),
-            "operations": keys.operations(offer, epoch),
-            "clicks": keys.clicks(offer),
-        },
-        {"id": offer},
-    )
-    return str(reply[0]) != "SOLD"
+    """Take away an offer that is terminated and has never sold; False when it has sold a unit and stays."""
+    found = read(client, offer)
+    if found is not None and found.sold_at_ms:
+        return False
+    buckets = 1 if found is None else found.buckets
+    # The first bucket last: without it nobody would find the others.
+    for bucket in reversed(keys.bucket_numbers(buckets)):
+        reply = scripts.load("remove_offer").call(
+            client,
+            {
+                "offer": keys.offer(offer, bucket),
+                "offers": keys.offers(keys.shard_of(offer, bucket)),
+                "buyers": keys.buyers(offer, epoch, bucket),
+                "operations": keys.operations(offer, epoch, bucket),
+                "clicks": keys.clicks(offer, bucket),
+                "transfers": keys.transfers(offer, epoch, bucket),
+            },
+            {"id": offer},
+        )
+        if reply[0] == "SOLD":
+            return False
+    return True
 
 
 def read(client: Redis, offer: str) -> Offer | None:
-    """The offer as Redis has it now, or None."""
-    fields: Any = client.hgetall(keys.offer(offer))
-    return Offer.from_hash(fields) if fields else None
+    """The offer as Redis has it now, with all its buckets, or None."""
+    return read_all(client, [offer]).get(offer)
 
 
 def read_all(client: Redis, ids: Sequence[str]) -> dict[str, Offer]:
-    """Those of some offers that Redis has, in one go."""
+    """Those of some offers that Redis has, each with all its buckets."""
     pipeline = client.pipeline(transaction=False)
     for offer in ids:
         pipeline.hgetall(keys.offer(offer))
     rows: Any = pipeline.execute() if ids else []
-    return {offer: Offer.from_hash(fields) for offer, fields in zip(ids, rows, strict=True) if fields}
+    found = {offer: Offer.from_hash(fields) for offer, fields in zip(ids, rows, strict=True) if fields}
+    for one in [each for each in found.values() if each.buckets > 1]:
+        found[one.id] = one.together(read_buckets(client, one.id, one.epoch, one.buckets))
+    return found
 
 
 def clicks_by_outcome(client: Redis, offer: str) -> dict[str, int]:
     """Clicks by outcome since the offer was created; a gateway reports once a second."""
-    counts: Any = client.hgetall(keys.clicks(offer))
-    return {name.decode(): int(count) for name, count in counts.items()}
+    buckets = int(client.hget(keys.offer(offer), "buckets") or 1)
+    total: Counter[str] = Counter()
+    for bucket in keys.bucket_numbers(buckets):
+        counts: Any = client.hgetall(keys.clicks(offer, bucket))
+        total.update({name.decode(): int(count) for name, count in counts.items()})
+    return dict(total)

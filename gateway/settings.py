@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from gateway import keys
 from gateway.errors import SettingsError
 
 SECRET_BYTES_MIN = 32
@@ -99,6 +100,12 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _buckets(text: str) -> int:
+    if not text.isdigit() or int(text) not in keys.BUCKETS:
+        raise ValueError(f"want one of {', '.join(map(str, keys.BUCKETS))}")
+    return int(text)
+
+
 def _gift_goods(text: str) -> str:
     if text not in {"any", "gift_only"}:
         raise ValueError("want any or gift_only")
@@ -169,6 +176,9 @@ class Settings:
     csv_max_bytes: int = _setting(_positive, 67_108_864, "largest CSV file at the sidecar, bytes")
     token_max_bytes: int = _setting(_positive, 4096, "longest shopper token, bytes")
     token_cache_max: int = _setting(_positive, 8192, "tokens remembered per worker, of those that came twice")
+    buckets: int = _setting(
+        _buckets, 1, "buckets that an offer's stock is divided over when it is first published: 1, 2, 3, 4, 6 or 12"
+    )
     batch_max: int = _setting(_positive, 256, "clicks decided by one script call")
     batches_in_flight_max: int = _setting(_positive, 2, "script calls under way per bucket and worker")
     queue_max: int = _setting(_positive, 10_000, "clicks waiting per bucket and worker before `busy`")

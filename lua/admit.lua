@@ -6,7 +6,7 @@ letters one detail for each letter that carries one, in order. A caller may repe
 lease_ms, counted from before the call.
 
 KEYS
-  1 offer     hash    version, epoch, run_id, state, window, price, limit, left, next_unit, freed, sequence, hold
+  1 offer     hash    version, epoch, run_id, state, window, price, limit, left, numbers, sequence, hold, dry
   2 buyers    hash    shopper -> tickets
   3 freed     zset    unit numbers that came back
   4 even      hash    clicks per shopper in even windows; field '' holds the window's number
@@ -39,10 +39,12 @@ LETTERS
   P           paused
   I           the audience does not include the shopper
   K           the key was used with another quantity
+  M           too few in this bucket; others may have more. Nothing was counted or changed
 SCHEMA 1
 ]]
 --@include now_ms
 --@include whole
+--@include ranges
 --@include rate_window
 --@include phase
 --@include tickets
@@ -53,7 +55,7 @@ if now > tonumber(ARGV[4]) then
 end
 local offer = redis.call('HMGET', KEYS[1], 'version', 'epoch', 'run_id', 'state', 'starts_at_ms', 'ends_at_ms',
   'price', 'limit', 'left', 'next_unit', 'freed', 'sequence', 'pay_within_ms', 'id', 'bucket',
-  'hold_until_ms', 'hold_letter')
+  'hold_until_ms', 'hold_letter', 'buckets')
 if not offer[1] then
   return {'MISSING', now}
 end
@@ -73,6 +75,18 @@ local limit = tonumber(offer[8])
 local left = tonumber(offer[9])
 local next_unit = tonumber(offer[10])
 local sequence = tonumber(offer[12])
+
+-- With several buckets numbers lie in pieces, and only a mark tells that the other buckets have too few as well:
+-- `enough` is what it says is left in all of them.
+local several = offer[18] and offer[18] ~= '1'
+local unit_top, ranges, dry_until_ms, enough = math.huge, '', 0, nil
+if several then
+  local pieces = redis.call('HMGET', KEYS[1], 'unit_top', 'ranges', 'dry_until_ms', 'dry_left')
+  unit_top, ranges, dry_until_ms = tonumber(pieces[1]), pieces[2] or '', tonumber(pieces[3] or 0)
+  if now < dry_until_ms then
+    enough = math.max(left, tonumber(pieces[4]))
+  end
+end
 
 -- Outside the window, or stopped: one letter answers everybody who holds no ticket. After a change that opens
 -- the sale again, a hold keeps the old answer until every lease on it has run out: so a caller that repeats a
@@ -125,6 +139,9 @@ local function take_unit()
     freed_taken = freed_taken + 1
     return freed[freed_taken]
   end
+  if next_unit > unit_top then
+    next_unit, unit_top, ranges = first_range(ranges)
+  end
   next_unit = next_unit + 1
   return whole(next_unit - 1)
 end
@@ -143,7 +160,7 @@ local first = {}
 local counted, counted_fields = {}, 2
 local counts = {'', whole(window)}
 local changed, changed_fields, buyers = {}, 0, {}
-local winners, issued = {}, 0
+local winners, issued, refused_dry = {}, 0, false
 
 local function decide(index, shopper, place)
   local record = records[place]
@@ -170,9 +187,10 @@ local function decide(index, shopper, place)
   if eligible and string.byte(eligible, index) ~= 49 then
     return 'I'
   end
+  local known, current = counted[place], nil
   if rates then
-    local at = counted[place]
-    local current = at and counts[at] or not rates_stale and rates[place + 1] and tonumber(rates[place + 1]) or 0
+    local at = known
+    current = at and counts[at] or not rates_stale and rates[place + 1] and tonumber(rates[place + 1]) or 0
     local earlier = earlier_rates and earlier_rates[place]
     local wait_ms = rate_wait(earlier and tonumber(earlier) or 0, current, elapsed_ms, rate_limit, window_ms)
     if wait_ms > 0 then
@@ -199,7 +217,20 @@ local function decide(index, shopper, place)
     return 'L', 0
   end
   if left < quantity then
-    return 'S', left
+    if not several then
+      return 'S', left
+    end
+    if enough and quantity > enough then
+      refused_dry = true
+      return 'S', enough
+    end
+    if known then
+      counts[known] = current
+    elseif current then
+      counts[counted_fields], counts[counted_fields - 1], counted[place] = nil, nil, nil
+      counted_fields = counted_fields - 2
+    end
+    return 'M'
   end
   local units = quantity == 1 and take_unit() or take_units(quantity)
   local ticket = order_numbers[index] .. ',' .. units .. ',' .. slots .. terms .. key
@@ -234,6 +265,9 @@ for index = 1, count do
 end
 sequence = sequence + issued
 reply[3], reply[4], reply[5], reply[6] = sequence, left, lease_ms, table.concat(letters)
+if refused_dry then
+  reply[4], reply[5] = enough, math.min(lease_ms, dry_until_ms - now)
+end
 
 -- Writes
 if counted_fields > 2 then
@@ -248,6 +282,9 @@ end
 if issued > 0 then
   redis.call('HSET', KEYS[1], 'left', left, 'next_unit', whole(next_unit), 'sequence', whole(sequence),
     'freed', whole(tonumber(offer[11]) - freed_taken), 'sold_at_ms', whole(now))
+  if several then
+    redis.call('HSET', KEYS[1], 'unit_top', whole(unit_top), 'ranges', ranges)
+  end
   redis.call('HSET', KEYS[2], unpack(buyers))
   if freed_taken > 0 then
     redis.call('ZREMRANGEBYRANK', KEYS[3], 0, freed_taken - 1)

@@ -3,10 +3,11 @@ release: give units of an order that is over back for sale, under the same numbe
 
 The units leave the ticket of that very order in the buyer's record, with their slots; a ticket without units
 and a record without tickets are removed. What that ticket does not hold is passed over, so a second call
-changes nothing. When nothing was left before, `sold_out` is held for as long as gateways may repeat it.
+changes nothing. When nothing was left before, `sold_out` is held for as long as gateways may repeat it; in an offer
+with several buckets only the mark of a dry bucket tells that they may.
 
 KEYS
-  1 offer   hash  epoch, left, freed, sequence, hold
+  1 offer   hash  epoch, left, freed, sequence, buckets, hold, dry
   2 buyers  hash  shopper -> tickets
   3 freed   zset  unit numbers that came back
 ARGV
@@ -24,8 +25,10 @@ SCHEMA 1
 ]]
 --@include now_ms
 --@include whole
+--@include dryness
 
-local offer = redis.call('HMGET', KEYS[1], 'epoch', 'left', 'freed', 'sequence')
+local offer = redis.call('HMGET', KEYS[1], 'epoch', 'left', 'freed', 'sequence', 'buckets', 'dry_until_ms',
+  'dry_left', 'hold_until_ms')
 if not offer[1] then
   return {'MISSING'}
 end
@@ -72,11 +75,17 @@ end
 
 local now = now_ms()
 local left = tonumber(offer[2])
-local hold_ms = 0
+local hold_ms, hold = 0, {}
+if tonumber(offer[5] or 1) > 1 then
+  hold_ms, hold = after_dry(now, offer[6], offer[7], offer[8])
+elseif left == 0 then
+  hold_ms = tonumber(ARGV[5])
+  hold = {'hold_until_ms', whole(now + hold_ms), 'hold_letter', 'S'}
+end
 
 -- Writes
 redis.call('HSET', KEYS[1], 'left', whole(left + #released), 'freed', whole(tonumber(offer[3]) + #released),
-  'sequence', whole(tonumber(offer[4]) + 1))
+  'sequence', whole(tonumber(offer[4]) + 1), unpack(hold))
 if #kept > 0 then
   redis.call('HSET', KEYS[2], ARGV[2], table.concat(kept, '|'))
 else
@@ -84,9 +93,5 @@ else
 end
 for _, unit in ipairs(released) do
   redis.call('ZADD', KEYS[3], unit, unit)
-end
-if left == 0 then
-  hold_ms = tonumber(ARGV[5])
-  redis.call('HSET', KEYS[1], 'hold_until_ms', whole(now + hold_ms), 'hold_letter', 'S')
 end
 return {'RELEASED', hold_ms, left + #released, #released}

@@ -6,7 +6,7 @@ unless they are complete. The offer may be approved once no gateway can repeat a
 
 KEYS
   1 offer             hash  the offer bucket
-  2 offers            set   ids of the offers of the shard
+  2 offers            set   ids of the offers whose first bucket lives on the shard
   3 buyers            hash  shopper -> tickets, in the new epoch
   4 freed             zset  unit numbers for sale again, in the new epoch
   5 retired           zset  unit numbers off sale, in the new epoch
@@ -21,6 +21,7 @@ ARGV
   3 lease_ms  integer  how long gateways repeat a refusal
   4 sizes     msgpack  {buyers, freed, retired, operations}: how many each must have
   5 fields    msgpack  {field, value, …} of the offer, all but epoch, run_id, sequence and approve_from_ms
+  6 bucket    integer  number of the bucket
 RETURNS
   RESTORED
   NEWER epoch
@@ -53,7 +54,9 @@ end
 
 -- Writes
 redis.call('HSET', KEYS[1], unpack(fields))
-redis.call('SADD', KEYS[2], ARGV[1])
+if ARGV[6] == '0' then
+  redis.call('SADD', KEYS[2], ARGV[1])
+end
 redis.call('UNLINK', KEYS[3], KEYS[4], KEYS[5], KEYS[6])
 for part, names in ipairs({{KEYS[7], KEYS[3]}, {KEYS[8], KEYS[4]}, {KEYS[9], KEYS[5]}, {KEYS[10], KEYS[6]}}) do
   if sizes[part] > 0 then

@@ -1,11 +1,11 @@
 --[[
 seat: give units to a shopper who was told that they won, as if the click had been admitted now.
 
-The units are those named, when all of them are free, or any free ones. The window and the state of the offer do
+The units are those named, when all of them are free in this bucket, or any free ones. The window and the state of the offer do
 not matter: the shopper has won before. An order that is seated already changes nothing.
 
 KEYS
-  1 offer     hash    epoch, run_id, limit, left, next_unit, unit_top, freed, sequence
+  1 offer     hash    epoch, run_id, limit, left, next_unit, unit_top, ranges, freed, sequence
   2 buyers    hash    shopper -> tickets
   3 freed     zset    unit numbers that came back
   4 stream    stream  winners, one entry for this one
@@ -29,11 +29,13 @@ RETURNS
   MISSING
 SCHEMA 1
 ]]
+--@include now_ms
 --@include whole
+--@include ranges
 --@include tickets
 
 local offer = redis.call('HMGET', KEYS[1], 'epoch', 'run_id', 'limit', 'left', 'next_unit', 'unit_top', 'freed',
-  'sequence', 'id', 'bucket')
+  'sequence', 'id', 'bucket', 'buckets', 'ranges')
 if not offer[1] then
   return {'MISSING'}
 end
@@ -59,7 +61,13 @@ if left < quantity then
   return {'TOO_FEW', left}
 end
 
--- Freed numbers to take, and how far the numbers that were never issued are taken.
+-- Freed numbers to take, and how far the numbers that were never issued are taken. With several buckets these lie
+-- in pieces, and a piece of which one is taken becomes two.
+local several = tonumber(offer[11] or 1) > 1
+local ranges = offer[12] or ''
+if several then
+  ranges = join_ranges(range_of(next_unit, unit_top), ranges)
+end
 local units, from_freed, wanted = {}, {}, {}
 for unit in string.gmatch(ARGV[5], '[^.]+') do
   wanted[#wanted + 1] = unit
@@ -69,15 +77,20 @@ if #wanted == 0 then
   for _, unit in ipairs(from_freed) do
     units[#units + 1] = unit
   end
-  for unit = next_unit, next_unit + quantity - #from_freed - 1 do
-    units[#units + 1] = whole(unit)
+  for index = 1, quantity - #from_freed do
+    local number = several and first_range(ranges) or next_unit + index - 1
+    ranges = several and without(ranges, number) or ranges
+    units[#units + 1] = whole(number)
   end
 end
 for _, unit in ipairs(wanted) do
   local number = tonumber(unit)
+  local others = several and without(ranges, number)
   if redis.call('ZSCORE', KEYS[3], unit) then
     from_freed[#from_freed + 1] = unit
-  elseif number < next_unit or number > unit_top then
+  elseif others then
+    ranges = others
+  elseif several or number < next_unit or number > unit_top then
     return {'TAKEN', number}
   end
   units[#units + 1] = unit
@@ -89,18 +102,27 @@ redis.call('HSET', KEYS[2], ARGV[3], record and (record .. '|' .. ticket) or tic
 for _, unit in ipairs(from_freed) do
   redis.call('ZREM', KEYS[3], unit)
 end
--- Numbers below a named one that were never issued are on sale as freed ones from now on.
 local skipped = 0
-for index = #from_freed + 1, #units do
-  local number = tonumber(units[index])
-  for unit = next_unit, number - 1 do
-    redis.call('ZADD', KEYS[3], whole(unit), whole(unit))
-    skipped = skipped + 1
+if several then
+  next_unit = unit_top + 1
+  local first, last, others = first_range(ranges)
+  if first then
+    next_unit, unit_top, ranges = first, last, others
   end
-  next_unit = number + 1
+else
+  -- Numbers below a named one that were never issued are on sale as freed ones from now on.
+  for index = #from_freed + 1, #units do
+    local number = tonumber(units[index])
+    for unit = next_unit, number - 1 do
+      redis.call('ZADD', KEYS[3], whole(unit), whole(unit))
+      skipped = skipped + 1
+    end
+    next_unit = number + 1
+  end
 end
 redis.call('HSET', KEYS[1], 'left', whole(left - quantity), 'next_unit', whole(next_unit),
-  'freed', whole(tonumber(offer[7]) - #from_freed + skipped), 'sequence', whole(tonumber(offer[8]) + 1))
+  'unit_top', whole(unit_top), 'ranges', ranges, 'freed', whole(tonumber(offer[7]) - #from_freed + skipped),
+  'sequence', whole(tonumber(offer[8]) + 1), 'sold_at_ms', whole(now_ms()))
 redis.call('XADD', KEYS[4], '*', 'offer', offer[9], 'bucket', offer[10], 'epoch', offer[1],
   'count', 1, 'winners', cmsgpack.pack({ARGV[3], ticket}))
 redis.call('HINCRBY', KEYS[5], 'issued', 1)

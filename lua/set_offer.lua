@@ -6,16 +6,19 @@ before this version kept the sale closed, the old answer is held for as long as 
 
 KEYS
   1 offer   hash  the offer bucket
-  2 offers  set   ids of the offers of the shard
+  2 offers  set   ids of the offers whose first bucket lives on the shard
 ARGV
   1 id        string   offer id
   2 bucket    integer  number of the bucket
   3 version   integer  version of the terms
   4 epoch     integer  epoch, used at creation only
   5 run_id    string   Redis run approved at creation
-  6 stock     integer  units to seed, or '' when the offer must exist
+  6 stock     integer  units to seed in this bucket, or '' when the offer must exist
   7 lease_ms  integer  how long gateways repeat a refusal
   8 terms     msgpack  {field, value, …}: state, starts_at_ms, ends_at_ms, price, limit, pay_within_ms, card
+  9 buckets   integer  how many the offer has, used at creation only
+  10 first    integer  first of the bucket's numbers, used at creation only
+  11 unit_cap integer  highest number of the offer, used at creation only
 RETURNS
   CREATED hold_ms
   UPDATED hold_ms
@@ -56,8 +59,9 @@ elseif ARGV[6] == '' then
 else
   word = 'CREATED'
   local seeds = {
-    'id', ARGV[1], 'bucket', ARGV[2], 'epoch', ARGV[4], 'run_id', ARGV[5], 'unit_first', 1, 'next_unit', 1,
-    'unit_top', ARGV[6], 'unit_cap', ARGV[6], 'stock', ARGV[6], 'left', ARGV[6], 'freed', 0, 'sequence', 0,
+    'id', ARGV[1], 'bucket', ARGV[2], 'buckets', ARGV[9], 'epoch', ARGV[4], 'run_id', ARGV[5],
+    'unit_first', ARGV[10], 'next_unit', ARGV[10], 'unit_top', whole(tonumber(ARGV[10]) + tonumber(ARGV[6]) - 1),
+    'unit_cap', ARGV[11], 'stock', ARGV[6], 'left', ARGV[6], 'freed', 0, 'sequence', 0,
   }
   for _, seed in ipairs(seeds) do
     fields[#fields + 1] = seed
@@ -68,5 +72,7 @@ fields[#fields + 1] = ARGV[3]
 
 -- Writes
 redis.call('HSET', KEYS[1], unpack(fields))
-redis.call('SADD', KEYS[2], ARGV[1])
+if ARGV[2] == '0' then
+  redis.call('SADD', KEYS[2], ARGV[1])
+end
 return {word, hold_ms}

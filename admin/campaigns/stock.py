@@ -28,6 +28,7 @@ from admin.resources import Resources
 from gateway import offers as published
 from gateway.orders.database import now_ms, reading, writing
 from gateway.orders.tables import offers, stock_operations
+from gateway.stock import adjust_stock
 
 _log = logging.getLogger(__name__)
 
@@ -210,7 +211,7 @@ def apply(resources: Resources, operation_id: str) -> Row[Any]:
         assert row is not None
         if row.state != "pending":
             return row
-        change = published.adjust_stock(
+        change = adjust_stock(
             resources.redis, row.offer, row.epoch, operation_id, row.delta, lease_ms=resources.lease_ms
         )
         if change is None:

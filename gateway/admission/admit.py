@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgpack
 
 from gateway import keys, scripts
-from gateway.admission.outcome import LETTERS, WITH_DETAIL, Outcome
+from gateway.admission.outcome import ELSEWHERE, LETTERS, WITH_DETAIL, Outcome
 from gateway.errors import ScriptContractError
 from gateway.resp import pack
 from gateway.settings import Rate
@@ -16,7 +16,7 @@ from gateway.settings import Rate
 ORDER_NO_BYTES = 10
 """Random bytes of an order number: 80 bits cannot be guessed or counted, nor do they collide."""
 
-_HAS_DETAIL = {ord(letter): letter in WITH_DETAIL for letter in LETTERS}
+_HAS_DETAIL = {ord(letter): letter in WITH_DETAIL for letter in (*LETTERS, ELSEWHERE)}
 _ALL_WITH_DETAIL = "".join(WITH_DETAIL).encode()
 _packer = msgpack.Packer(use_bin_type=False)
 

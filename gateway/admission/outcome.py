@@ -46,5 +46,8 @@ LETTERS = {
 }
 """What each letter of a decided batch means."""
 
+ELSEWHERE = "M"
+"""The letter that answers nobody: the bucket has too few, and others may have more."""
+
 WITH_DETAIL = frozenset("WASLR")
 """Letters that are followed by a detail in the reply."""

@@ -222,6 +222,7 @@ def _put_in_place(
             "lease_ms": lease_ms,
             "sizes": msgpack.packb(sizes),
             "fields": msgpack.packb(flat, use_bin_type=False),
+            "bucket": 0,
         },
     )
     if word != "RESTORED":

@@ -183,6 +183,6 @@ def _moved(offer: Offer, row: list[bytes | None]) -> Offer:
         stock=int(stock or 0),
         left=int(left or 0),
         sequence=int(sequence or 0),
-        run_id=(run_id or b"").decode(),
+        run_ids=((run_id or b"").decode(),),
         may_return_at_ms=int(may_return_at_ms or 0),
     )

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from redis import Redis
 
-from gateway import offers
+from gateway import stock
 from tests.conftest import RedisServer, wait_until
 from tests.gateway.conftest import StartGateway
 from tests.gateway.serving import LEASE_MS, Gateway, bearer, read_reply
@@ -77,7 +77,7 @@ def test_a_winner_never_hears_a_final_refusal_whatever_the_operator_does(
             version += 2
             sale.set_terms(version=version, lease_ms=LEASE_MS, card={"demo": True})
         else:
-            offers.adjust_stock(redis, offer_id, 1, f"op{step}", 1, lease_ms=LEASE_MS)
+            stock.adjust_stock(redis, offer_id, 1, f"op{step}", 1, lease_ms=LEASE_MS)
     wait_until(lambda: sale.number("left") == 0)
     stop.set()
     for thread in threads:

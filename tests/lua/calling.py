@@ -65,6 +65,7 @@ class Sale:
     version: int = 1
     epoch: int = keys.FIRST_EPOCH
     run_id: str = ""
+    bucket: int = 0
 
     @classmethod
     def open(cls, client: Redis, offer_id: str, *, stock: int, **terms: Any) -> Sale:
@@ -98,21 +99,23 @@ class Sale:
         return word
 
     def named(self) -> dict[str, str]:
-        """Every key of the offer by the name that headers use."""
+        """Every key of the offer's bucket by the name that headers use."""
+        shard = keys.shard_of(self.id, self.bucket)
         return {
-            "offer": keys.offer(self.id),
-            "buyers": keys.buyers(self.id, self.epoch),
-            "freed": keys.freed(self.id, self.epoch),
-            "retired": keys.retired(self.id, self.epoch),
-            "operations": keys.operations(self.id, self.epoch),
-            "even": keys.rate(self.id, 0),
-            "odd": keys.rate(self.id, 1),
-            "stream": keys.stream(0),
-            "dead": keys.dead(0),
-            "filed": keys.filed(0),
-            "counters": keys.counters(0),
-            "offers": keys.offers(0),
-            "clicks": keys.clicks(self.id),
+            "offer": keys.offer(self.id, self.bucket),
+            "buyers": keys.buyers(self.id, self.epoch, self.bucket),
+            "freed": keys.freed(self.id, self.epoch, self.bucket),
+            "retired": keys.retired(self.id, self.epoch, self.bucket),
+            "operations": keys.operations(self.id, self.epoch, self.bucket),
+            "transfers": keys.transfers(self.id, self.epoch, self.bucket),
+            "even": keys.rate(self.id, 0, self.bucket),
+            "odd": keys.rate(self.id, 1, self.bucket),
+            "stream": keys.stream(shard),
+            "dead": keys.dead(shard),
+            "filed": keys.filed(shard),
+            "counters": keys.counters(shard),
+            "offers": keys.offers(shard),
+            "clicks": keys.clicks(self.id, self.bucket),
         }
 
     def admit(
@@ -154,9 +157,9 @@ class Sale:
     def adjust(
         self, delta: int, operation_id: str = "", *, lease_ms: int = 0, epoch: int | None = None
     ) -> list[Any]:
-        """One stock operation, without waiting for its hold."""
+        """One stock operation of an offer with one bucket, without waiting for its hold."""
         named = self.named()
-        return call(
+        reply = call(
             self.client,
             "adjust_stock",
             {key: named[key] for key in scripts.load("adjust_stock").keys},
@@ -165,8 +168,12 @@ class Sale:
                 "delta": delta,
                 "epoch": self.epoch if epoch is None else epoch,
                 "lease_ms": lease_ms,
+                "allot": 0,
+                "first": 0,
             },
         )
+        # Only several buckets have to know where the new numbers begin.
+        return reply[:-1] if reply[0] in {"APPLIED", "REPEATED"} else reply
 
     def release(
         self, shopper: str | bytes, order_no: str, *units: int, lease_ms: int = 0, epoch: int | None = None
@@ -212,7 +219,7 @@ class Sale:
     def streamed(self) -> list[tuple[bytes, bytes]]:
         """(shopper, ticket) of every winner that the stream carries for this offer."""
         found = []
-        for _, fields in self.client.xrange(keys.stream(0)):  # type: ignore[union-attr]
+        for _, fields in self.client.xrange(self.named()["stream"]):  # type: ignore[union-attr]
             if fields[b"offer"].decode() == self.id:
                 flat = msgpack.unpackb(fields[b"winners"], raw=True)
                 assert int(fields[b"count"]) * 2 == len(flat)
@@ -254,5 +261,8 @@ def set_offer(sale: Sale, terms: offers.Terms, *, lease_ms: int) -> list[Any]:
             "stock": "",
             "lease_ms": lease_ms,
             "terms": msgpack.packb([part for pair in fields.items() for part in pair], use_bin_type=False),
+            "buckets": 1,
+            "first": 1,
+            "unit_cap": 0,
         },
     )

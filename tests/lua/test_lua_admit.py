@@ -10,7 +10,6 @@ import pytest
 from redis import Redis
 from redis.exceptions import OutOfMemoryError
 
-from gateway import keys
 from tests.conftest import RedisServer, wait_until
 from tests.lua.calling import HOUR_MS, Reply, Sale, redis_now_ms
 
@@ -33,7 +32,7 @@ def many(redis: Redis, offer_id: str) -> Sale:
 
 
 def test_w_the_winner_gets_a_ticket_that_buyer_and_stream_hold_too(sale: Sale) -> None:
-    before = int(sale.client.hget(keys.counters(0), "issued") or 0)  # type: ignore[arg-type]
+    before = int(sale.client.hget(sale.named()["counters"], "issued") or 0)  # type: ignore[arg-type]
     reply = sale.admit("amy", order_numbers=["abc"])
     assert (reply.word, reply.letters, reply.left, reply.sequence) == ("DECIDED", "W", 2, 1)
     ticket = reply.ticket()
@@ -41,7 +40,7 @@ def test_w_the_winner_gets_a_ticket_that_buyer_and_stream_hold_too(sale: Sale) -
     assert (ticket.won_at_ms, ticket.pay_by_ms) == (reply.now_ms, reply.now_ms + 900_000)
     assert sale.record("amy") == [ticket]
     assert sale.streamed() == [(b"amy", reply.details[0])]
-    assert int(sale.client.hget(keys.counters(0), "issued")) == before + 1  # type: ignore[arg-type]
+    assert int(sale.client.hget(sale.named()["counters"], "issued")) == before + 1  # type: ignore[arg-type]
     assert sale.number("sold_at_ms") == reply.now_ms
 
 
@@ -365,7 +364,7 @@ def test_out_of_memory_a_batch_changes_nothing(own_redis: RedisServer, offer_id:
     sale = Sale.open(client, offer_id, stock=5)
     assert sale.admit("amy", rate_limit=rate_limit, window_ms=60_000).letters == "W"
     before = sale.everything()
-    issued = client.hgetall(keys.counters(0))
+    issued = client.hgetall(sale.named()["counters"])
     client.config_set("maxmemory", 1)
     for shoppers in (["bob"], ["bob", "cleo"]):
         # Once within the same rate window and once in a new one, which begins by emptying the old.
@@ -374,7 +373,7 @@ def test_out_of_memory_a_batch_changes_nothing(own_redis: RedisServer, offer_id:
                 sale.admit(*shoppers, rate_limit=rate_limit, window_ms=window_ms)
     assert sale.admit("amy").letters == "A"
     client.config_set("maxmemory", 0)
-    assert (sale.everything(), client.hgetall(keys.counters(0))) == (before, issued)
+    assert (sale.everything(), client.hgetall(sale.named()["counters"])) == (before, issued)
     assert sale.admit("bob", rate_limit=rate_limit, window_ms=60_000).units == [2]
     client.close()
 

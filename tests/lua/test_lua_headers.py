@@ -109,7 +109,7 @@ def test_its_schema_is_that_of_the_keys(name: str) -> None:
 def test_the_letters_are_those_of_the_gateway() -> None:
     script = scripts.load("admit")
     body = body_of(script)
-    assert set(script.letters) == set(outcome.LETTERS) == set(re.findall(r"'([A-Z])'", body))
+    assert set(script.letters) == {*outcome.LETTERS, outcome.ELSEWHERE} == set(re.findall(r"'([A-Z])'", body))
     with_detail = {letter for letter, detail in script.letters.items() if detail}
     assert with_detail == set(outcome.WITH_DETAIL) == set(re.findall(r"return '([A-Z])', ", body))
     assert set(re.findall(r"return '([A-Z])'\n", body)).isdisjoint(with_detail)

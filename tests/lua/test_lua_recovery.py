@@ -22,7 +22,7 @@ def restore(
     """What recovery does when it has built everything: one buyer, one freed, one retired, one operation."""
     named = {
         "offer": keys.offer(sale.id),
-        "offers": keys.offers(0),
+        "offers": keys.offers(keys.shard_of(sale.id)),
         "buyers": keys.buyers(sale.id, epoch),
         "freed": keys.freed(sale.id, epoch),
         "retired": keys.retired(sale.id, epoch),
@@ -54,6 +54,7 @@ def restore(
         "lease_ms": lease_ms,
         "sizes": msgpack.packb(sizes),
         "fields": msgpack.packb(flat),
+        "bucket": 0,
     }
     return call(sale.client, "restore_offer", named, args)
 
@@ -74,7 +75,7 @@ def test_restored_an_offer_that_is_gone(redis: Redis, offer_id: str) -> None:
     offer = offers.read(redis, offer_id)
     assert offer is not None
     assert (offer.epoch, offer.run_id, offer.stock, offer.left, offer.unit_cap) == (2, "", 10, 8, 11)
-    assert redis.sismember(keys.offers(0), offer_id)
+    assert redis.sismember(keys.offers(keys.shard_of(sale.id)), offer_id)
     names = [name(offer_id, 2) for name in (keys.buyers, keys.freed, keys.retired, keys.operations)]
     assert [redis.ttl(name) for name in names] == [-1] * 4, "no time limit stays on what is live"
     assert redis.hgetall(names[0]) == {b"amy": b"A1,1,1,9900,2,1,"}
@@ -217,14 +218,14 @@ def test_seated_beside_what_the_shopper_holds(sale: Sale) -> None:
 
 
 def test_a_seat_is_written_like_a_win(sale: Sale) -> None:
-    sequence, issued = sale.number("sequence"), int(sale.client.hget(keys.counters(0), "issued"))
+    sequence, issued = sale.number("sequence"), int(sale.client.hget(sale.named()["counters"], "issued"))
     _, ticket = seat(sale, "amy", "LOST", 2)
-    [(entry_id, fields)] = sale.client.xrevrange(keys.stream(0), count=1)
+    [(entry_id, fields)] = sale.client.xrevrange(sale.named()["stream"], count=1)
     entry = Entry.parse(entry_id, fields)
     assert (entry.offer, entry.epoch, entry.bucket) == (sale.id, 1, 0)
     assert entry.winners == ((b"amy", ticket),)
     assert sale.number("sequence") == sequence + 1
-    assert int(sale.client.hget(keys.counters(0), "issued")) == issued + 1
+    assert int(sale.client.hget(sale.named()["counters"], "issued")) == issued + 1
     assert sale.admit("amy", click_keys=["key"]).details == [ticket]
 
 

@@ -6,7 +6,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import OutOfMemoryError
 
-from gateway import keys, offers, scripts
+from gateway import keys, offers, scripts, stock
 from tests.conftest import RedisServer
 from tests.lua.calling import Sale, call
 
@@ -62,7 +62,7 @@ def test_stale_another_epoch_changes_nothing(sale: Sale) -> None:
     assert sale.adjust(3, epoch=2) == ["STALE", 1]
     assert sale.everything() == before
     with pytest.raises(offers.OfferError, match="epoch 1"):
-        offers.adjust_stock(sale.client, sale.id, 2, "op", 1, lease_ms=1)
+        stock.adjust_stock(sale.client, sale.id, 2, "op", 1, lease_ms=1)
 
 
 def test_missing_an_offer_that_is_not_there(redis: Redis, offer_id: str) -> None:
@@ -143,7 +143,7 @@ def test_removed_an_offer_that_never_sold(redis: Redis, offer_id: str) -> None:
     assert remove(sale) == ["REMOVED"]
     named = sale.named()
     assert not redis.exists(*(named[name] for name in ("offer", "buyers", "operations", "clicks")))
-    assert not redis.sismember(keys.offers(0), offer_id)
+    assert not redis.sismember(keys.offers(keys.shard_of(offer_id)), offer_id)
     assert remove(sale) == ["MISSING"]
     assert offers.remove(redis, offer_id, 1) is True
 
@@ -160,4 +160,4 @@ def test_sold_an_offer_that_has_sold_stays_even_when_all_came_back(
     assert remove(sale) == ["SOLD", 0 if given_back else 1]
     assert offers.remove(redis, offer_id, 1) is False
     assert sale.everything() == before
-    assert redis.sismember(keys.offers(0), offer_id)
+    assert redis.sismember(keys.offers(keys.shard_of(offer_id)), offer_id)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from gateway import keys, offers, scripts
+from gateway import keys, offers, scripts, stock
 from tests.conftest import wait_until
 from tests.lua.calling import HOUR_MS, Sale, call, redis_now_ms, set_offer
 
@@ -42,7 +42,7 @@ def test_created_once_with_its_stock(redis: Redis, offer_id: str) -> None:
         7,
     )
     assert (offer.price, offer.limit, offer.state, offer.card) == (9900, 1, "open", {"name": "Kettle"})
-    assert redis.sismember(keys.offers(0), offer_id)
+    assert redis.sismember(keys.offers(keys.shard_of(offer_id)), offer_id)
     sale.admit("amy")
     assert sale.set_terms(seed=7) == "UNCHANGED"
     assert sale.set_terms(seed=7, version=2) == "UPDATED"
@@ -66,7 +66,7 @@ def test_missing_terms_without_stock_create_nothing(redis: Redis, offer_id: str)
     sale = Sale(redis, offer_id)
     assert sale.set_terms() == "MISSING"
     assert not redis.exists(keys.offer(offer_id))
-    assert not redis.sismember(keys.offers(0), offer_id)
+    assert not redis.sismember(keys.offers(keys.shard_of(offer_id)), offer_id)
 
 
 def test_terminated_twice_keeps_the_first_end(sale: Sale) -> None:
@@ -181,8 +181,8 @@ def test_publishing_returns_only_when_the_next_click_can_win_and_adjusting_says_
 ) -> None:
     sale = Sale.open(redis, offer_id, stock=1)
     sale.admit("amy")
-    change = offers.adjust_stock(redis, offer_id, 1, "op", 2, lease_ms=LEASE_MS)
-    assert change == offers.StockChange(applied=True, stock=3, left=2, unit_cap=3)
+    change = stock.adjust_stock(redis, offer_id, 1, "op", 2, lease_ms=LEASE_MS)
+    assert change == stock.StockChange(applied=True, stock=3, left=2, unit_cap=3)
     assert change is not None
     assert change.hold_ms == LEASE_MS
     assert sale.admit("bob").letters == "S"

@@ -180,7 +180,7 @@ class OfferMachine(RuleBasedStateMachine):
             named = self.sale.named()
             own = ("offer", "buyers", "freed", "retired", "operations", "even", "odd", "clicks")
             self.client.delete(*(named[name] for name in own))
-            self.client.srem(keys.offers(0), self.sale.id)
+            self.client.srem(keys.offers(keys.shard_of(self.sale.id)), self.sale.id)
 
 
 @pytest.mark.timeout(360)  # a failing run is made smaller first

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import event, insert
 
-from gateway import keys, offers, scripts
+from gateway import keys, offers, scripts, stock
 from gateway.orders import releases, states, tables
 from gateway.orders.database import now_ms
 from gateway.orders.fence import FenceWatcher
@@ -169,7 +169,7 @@ def test_what_is_on_its_way_is_no_difference(
     shop.set_ledger(offer_id, unit_cap=12, stock=12)
     operation(shop, offer_id, "raise", 2)
     operation(shop, offer_id, "cut", -1)
-    offers.adjust_stock(shop.redis, offer_id, 1, "cut", -1, lease_ms=0)
+    stock.adjust_stock(shop.redis, offer_id, 1, "cut", -1, lease_ms=0)
     shop.click(offer_id, ["d"])
     restart(own_redis)
     watcher.check()

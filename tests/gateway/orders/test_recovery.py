@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, insert, select, update
 
-from gateway import keys, offers
+from gateway import keys, offers, stock
 from gateway.orders import recovery, releases, states, tables
 from gateway.orders.fence import approve
 from gateway.orders.message import Entry
@@ -96,10 +96,10 @@ def test_terms_stock_and_operations_are_what_the_ledger_says(shop: Shop, own_red
         row = connection.execute(select(tables.offers)).one()
     assert epochs == {"done": 1, "raise": 2, "cut": 2, "no": 1}
     assert (row.epoch, row.published_version) == (2, 5)
-    repeated = offers.adjust_stock(shop.redis, OFFER, 2, "raise", 2, lease_ms=0)
-    assert repeated == offers.StockChange(applied=True, stock=9, left=3, unit_cap=12)
-    cut = offers.adjust_stock(shop.redis, OFFER, 2, "cut", -1, lease_ms=0)
-    assert cut == offers.StockChange(applied=True, stock=8, left=2, unit_cap=12)
+    repeated = stock.adjust_stock(shop.redis, OFFER, 2, "raise", 2, lease_ms=0)
+    assert repeated == stock.StockChange(applied=True, stock=9, left=3, unit_cap=12)
+    cut = stock.adjust_stock(shop.redis, OFFER, 2, "cut", -1, lease_ms=0)
+    assert cut == stock.StockChange(applied=True, stock=8, left=2, unit_cap=12)
 
 
 def test_more_numbers_came_back_than_may_be_sold(shop: Shop, own_redis: RedisServer) -> None:
