@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import hiredis
 from redis.crc import key_slot
@@ -24,76 +24,74 @@ OTHERS_WITHIN_S = 0.1
 """How long after the first answer the other servers are waited for."""
 
 _UNFIT = {"fail", "handshake", "noaddr", "nofailover"}
-_SHARD_OF_SLOT = {key_slot(keys.marks(shard).encode()): shard for shard in keys.shards()}
 
 
-@dataclass(slots=True)
-class Node:
-    """A primary. `shards`: those whose slots it has. `promotable`: replicas that could take its place now."""
+class Primary(NamedTuple):
+    """A server with slots. `shards`: what it has. `promotable`: replicas that could take its place now."""
 
     address: Address
-    shards: tuple[int, ...] = ()
-    promotable: int = 0
+    shards: tuple[int, ...]
+    promotable: int
 
 
-@dataclass(frozen=True, slots=True)
 class Layout:
-    """Primaries that have a shard, and every server there is, primary or replica."""
+    """What the servers' views say together."""
 
-    primaries: list[Node]
-    servers: list[Address] = field(default_factory=list)
+    def __init__(self, views: Iterable[tuple[Address, str]]) -> None:
+        """`views`: whom was asked, and its reply to `CLUSTER NODES`."""
+        self._address: dict[str, Address] = {}
+        self._claims: list[tuple[int, int, int, str]] = []
+        self._replicas: dict[str, set[str]] = {}
+        for asked, text in views:
+            for line in text.splitlines():
+                self._take(asked, line)
 
-    def by_shard(self) -> dict[int, Node]:
-        """Who has a shard; one that nobody has is missing."""
-        return {shard: node for node in self.primaries for shard in node.shards}
+    @property
+    def servers(self) -> list[Address]:
+        """Every server there is, primary or replica."""
+        return list(dict.fromkeys(self._address.values()))
 
+    def owner(self, slot: int) -> Address | None:
+        """Who has a slot."""
+        name = self._owner(slot)
+        return self._address[name] if name else None
 
-class _Claims:
-    """What has been read of the servers' views so far."""
+    def primaries(self) -> list[Primary]:
+        """Those that have a shard."""
+        shards: dict[str, tuple[int, ...]] = {}
+        for shard in keys.shards():
+            name = self._owner(slot_of(keys.marks(shard)))
+            if name:
+                shards[name] = (*shards.get(name, ()), shard)
+        return [
+            Primary(self._address[name], those, len(self._replicas.get(name, ()))) for name, those in shards.items()
+        ]
 
-    def __init__(self) -> None:
-        self.address: dict[str, Address] = {}
-        self.owner: dict[int, tuple[int, str]] = {}
-        self.replicas: dict[str, set[str]] = {}
+    def _owner(self, slot: int) -> str | None:
+        claims = [(epoch, name) for first, last, epoch, name in self._claims if first <= slot <= last]
+        return max(claims)[1] if claims else None
 
-    def take(self, asked: Address, line: str) -> None:
+    def _take(self, asked: Address, line: str) -> None:
         """One line of `CLUSTER NODES`, as the server at `asked` sees it."""
         node, where, flags, primary, _, _, epoch, _, *slots = line.split()
         marks = set(flags.split(","))
         address = _address(where, asked)
         if address is None or "handshake" in marks or "noaddr" in marks:
             return
-        self.address[node] = address
-        if primary != "-":
-            following = self.replicas.setdefault(primary, set())
-            if not marks & _UNFIT:
-                following.add(node)
+        self._address[node] = address
+        if primary != "-" and not marks & _UNFIT:
+            self._replicas.setdefault(primary, set()).add(node)
         for slot in slots:
             if slot.startswith("["):  # on its way from or to another server
                 continue
             first, _, last = slot.partition("-")
-            for each, shard in _SHARD_OF_SLOT.items():
-                if int(first) <= each <= int(last or first):
-                    claim = (int(epoch), node)
-                    self.owner[shard] = max(self.owner.get(shard, claim), claim)
+            self._claims.append((int(first), int(last or first), int(epoch), node))
 
 
-def read(views: Iterable[tuple[Address, str]]) -> Layout:
-    """The layout that servers tell.
-
-    Args:
-        views: whom was asked, and its reply to `CLUSTER NODES`.
-    """
-    claims = _Claims()
-    for asked, text in views:
-        for line in text.splitlines():
-            claims.take(asked, line)
-    nodes: dict[str, Node] = {}
-    for shard, (_, name) in sorted(claims.owner.items()):
-        node = nodes.setdefault(name, Node(claims.address[name]))
-        node.shards += (shard,)
-        node.promotable = len(claims.replicas.get(name, ()))
-    return Layout(list(nodes.values()), list(dict.fromkeys(claims.address.values())))
+@cache
+def slot_of(key: str) -> int:
+    """The slot of a key; only its hash tag counts."""
+    return int(key_slot(key.encode()))
 
 
 def _address(where: str, asked: Address) -> Address | None:
@@ -114,7 +112,7 @@ async def survey(place: ClusterPlace, known: Iterable[Address]) -> Layout:
         known: servers that were heard of since.
 
     Raises:
-        NotSent: none of them answers, or the slots of no shard are anybody's.
+        NotSent: none of them answers.
     """
     asking = {
         address: asyncio.ensure_future(_ask(place, address)) for address in dict.fromkeys((*known, *place.seeds))
@@ -133,18 +131,7 @@ async def survey(place: ClusterPlace, known: Iterable[Address]) -> Layout:
     if not views:
         errors = "; ".join(str(error) for each in done.values() if (error := each.exception()) is not None)
         raise NotSent(f"no server of the cluster answers{': ' if errors else ''}{errors}")
-    return require_primaries(read(views))
-
-
-def require_primaries(layout: Layout) -> Layout:
-    """The layout, if somebody has a shard.
-
-    Raises:
-        NotSent: nobody has.
-    """
-    if not layout.primaries:
-        raise NotSent("CLUSTERDOWN: no server of the cluster has the slots: give them to its primaries")
-    return layout
+    return Layout(views)
 
 
 async def _ask(place: ClusterPlace, address: Address) -> str:

@@ -10,7 +10,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelManagedConnection
 
-from gateway.redis_url import SentinelPlace, require_known_scheme, sentinel_place
+from gateway.cluster_client import ClusterClient
+from gateway.redis_url import SentinelPlace, cluster_place, require_known_scheme, sentinel_place
 
 SENTINEL_TIMEOUT_S = 0.5
 
@@ -45,8 +46,29 @@ def connect(url: str, *, timeout_s: float = 5.0) -> Redis:
         "retry_on_error": [],
         "client_name": "seckill",
     }
+    nodes = cluster_place(url)
+    if nodes is not None:
+        return ClusterClient(nodes, options)
     place = sentinel_place(url)
     return _connect_to_primary(place, options) if place is not None else Redis.from_url(url, **options)
+
+
+def servers(client: Redis) -> list[Redis]:
+    """A client for each server that has shards: one, or the primaries of a cluster.
+
+    Raises:
+        redis.RedisError: the cluster could not be asked.
+    """
+    return client.servers() if isinstance(client, ClusterClient) else [client]
+
+
+def server_of(client: Redis, shard: int) -> Redis:
+    """A client for the server that has a shard, for what is asked of a server and not of a key.
+
+    Raises:
+        redis.RedisError: the cluster could not be asked.
+    """
+    return client.server_of(shard) if isinstance(client, ClusterClient) else client
 
 
 def _connect_to_primary(place: SentinelPlace, options: dict[str, Any]) -> Redis:

@@ -163,7 +163,7 @@ class Connections:
 
     async def _take(self, layout: cluster.Layout) -> None:
         self._servers = layout.servers
-        for node in layout.primaries:
+        for node in layout.primaries():
             primary = self._by_address.get(node.address)
             if primary is None:
                 url = self._place.url_of(node.address)  # type: ignore[union-attr]
@@ -179,7 +179,8 @@ class Connections:
                     log.info("shard %d is at %s:%d", shard, *node.address)
                     self.move(shard, primary)
         missing = set(keys.shards()) - set(self._of)
-        self._unknown = f"no server of the cluster has the slots of {len(missing)} shards" if missing else ""
+        if missing:
+            self._unknown = f"CLUSTERDOWN: no server of the cluster has the slots of {len(missing)} shards"
         for address, primary in list(self._by_address.items()):
             if primary not in self._of.values():
                 del self._by_address[address]
