@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from redis import Redis
 
-from gateway import keys, scripts
+from gateway import keys, scripts, store
 from gateway.errors import OfferError
 
 COPY_WITHIN_MS = 1000
@@ -204,12 +204,12 @@ def finish(client: Redis, offer: str, epoch: int, transfer: Transfer, *, run_id:
 
 def _copied(client: Redis, shard: int) -> bool:
     """Whether every replica that follows the server of a shard has all that is there now."""
-    del shard
-    info: Any = client.info("replication")
+    server = store.server_of(client, shard)
+    info: Any = server.info("replication")
     replicas = int(info.get("connected_slaves", 0))
     if not replicas:
         return True
-    pipeline = client.pipeline(transaction=False)
-    pipeline.incr(keys.marks(0))
+    pipeline = server.pipeline(transaction=False)
+    pipeline.incr(keys.marks(shard))
     pipeline.execute_command("WAIT", replicas, COPY_WITHIN_MS)  # type: ignore[no-untyped-call]
     return int(pipeline.execute()[1]) >= replicas

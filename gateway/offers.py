@@ -19,7 +19,7 @@ import msgpack
 import orjson
 from redis import Redis
 
-from gateway import keys, scripts
+from gateway import keys, scripts, store
 from gateway.buckets import Bucket, on_the_way
 from gateway.buckets import read_all as read_buckets
 from gateway.errors import OfferError
@@ -152,8 +152,7 @@ class Offer:
 
 def run_id(client: Redis, shard: int = 0) -> str:
     """The id of the Redis process that has a shard; it changes with every restart."""
-    del shard
-    info: Any = client.info("server")
+    info: Any = store.server_of(client, shard).info("server")
     return str(info["run_id"])
 
 

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def renew(client: Redis) -> None:
-    """Have Redis write its append-only file anew, and wait for it; nothing happens where there is none.
+    """Have one server write its append-only file anew, and wait for it; nothing happens where there is none.
 
     Raises:
         redis.RedisError: Redis cannot be reached.
