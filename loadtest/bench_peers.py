@@ -70,7 +70,7 @@ def present(names: list[str], console: Console) -> tuple[list[Kind], dict[str, s
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m loadtest.bench_peers", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one short round of everything: does it work?")
+    parser.add_argument("--quick", action="store_true", help="one short round unless told otherwise: does it work?")
     parser.add_argument("--peers", nargs="+", choices=list(KINDS), default=list(KINDS))
     parser.add_argument("--duration-s", type=float, default=2.0, help="length of one timed run")
     parser.add_argument("--repetitions", type=int, default=5, help="interleaved rounds")
@@ -87,10 +87,9 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         "--allow-dirty", action="store_true", help="measure uncommitted changes too; marks the report"
     )
     parser.add_argument("--results", type=Path, default=RESULTS)
-    arguments = parser.parse_args(argv)
-    if arguments.quick:
-        vars(arguments).update(QUICK)
-    return arguments
+    if parser.parse_known_args(argv)[0].quick:
+        parser.set_defaults(**QUICK)
+    return parser.parse_args(argv)
 
 
 def _steps(arguments: argparse.Namespace, kinds: list[Kind]) -> int:

@@ -23,6 +23,7 @@ PALETTE = ("#0b6e99", "#d9730d", "#5b8c5a", "#8e5ea2", "#8c959f", "#c0392b")
 DPI = 144
 PANEL_HEIGHT_INCH = 3.1
 WIDTH_INCH = 9.6
+LIGHTER = 0.5
 GROUP_SHARE = 0.82
 """How much of a group's place its bars take together."""
 
@@ -34,6 +35,8 @@ class Bars:
     name: str
     runs: Sequence[Sequence[float]]
     hue: int
+    part: Sequence[Sequence[float]] = ()
+    """A part of the values, drawn darker from zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +126,17 @@ def _bars(axes: Any, panel: Panel) -> None:
             width * 0.92,
             label=series.name,
             color=PALETTE[series.hue % len(PALETTE)],
+            alpha=LIGHTER if series.part else 1.0,
             yerr=reach if any(len(runs) > 1 for runs in found) else None,
             error_kw={"ecolor": INK, "elinewidth": 0.8, "capsize": 2, "capthick": 0.8, "alpha": 0.7},
         )
+        if series.part:
+            axes.bar(
+                [place + shift for place in places],
+                [median(series.part[place]) for place in places],
+                width * 0.92,
+                color=PALETTE[series.hue % len(PALETTE)],
+            )
     axes.set_xticks(range(len(panel.groups)), panel.groups)
     axes.set_xlim(-0.5, len(panel.groups) - 0.5)
 

@@ -14,6 +14,9 @@ DATABASES = ("sqlite", "postgresql")
 FULL_CORE_SHARE = 0.95
 """From here on the core of generator and Redis counts as full."""
 
+IDLE_CORE_SHARE = 0.85
+"""A closed loop that leaves both cores below this was kept waiting by other programs on the machine."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:

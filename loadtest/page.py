@@ -19,6 +19,7 @@ h1{font-size:1.7rem;margin:0}h2{font-size:1.2rem;margin:2.4rem 0 .4rem}p{max-wid
 th{font-weight:600;color:var(--faint)}td,th{padding:.28rem .8rem;text-align:right;
 border-bottom:1px solid var(--line)}
 td.text,th.text{text-align:left}.yes{color:var(--good)}.no{color:var(--bad);font-weight:600}.warn{color:var(--warn)}
+td{white-space:nowrap}details td{white-space:normal;overflow-wrap:anywhere}
 details{margin:1rem 0}summary{cursor:pointer;font-weight:600}ul{padding-left:1.2rem;max-width:62rem}
 """
 
@@ -86,7 +87,7 @@ def _table(table: Table) -> str:
     def cell(tag: str, column: int, text: str) -> str:
         names = ["text"] if column < table.text_columns else []
         mood = (table.moods or {}).get(text)
-        if mood:
+        if mood and tag == "td":
             names.append(mood)
         classes = f' class="{" ".join(names)}"' if names else ""
         return f"<{tag}{classes}>{html.escape(text)}</{tag}>"

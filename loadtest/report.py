@@ -12,7 +12,7 @@ from rich.table import Table
 
 from loadtest import charts, page
 from loadtest.charts import Bars, Panel
-from loadtest.figures import FULL_CORE_SHARE, Goal, Row, Run
+from loadtest.figures import FULL_CORE_SHARE, IDLE_CORE_SHARE, Goal, Row, Run
 from loadtest.machine import Machine
 from loadtest.page import Image, Section
 
@@ -102,6 +102,12 @@ def warnings(machine: Machine, runs: Sequence[Run]) -> list[str]:
     lines = []
     if machine.dirty:
         lines.append("Measured on a tree with uncommitted changes: these figures belong to no commit.")
+    waited = sum(max(run.server_core_share, run.other_core_share) < IDLE_CORE_SHARE for run in runs)
+    if waited:
+        lines.append(
+            f"In {waited} of {len(runs)} runs neither core was full, although clicks were waiting: other programs"
+            " used the machine. Trust CPU per click and ratios of pairs, not clicks per second."
+        )
     full = dict.fromkeys(
         f"{run.scenario} {run.connections} {run.target}"
         for run in runs

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -41,7 +41,10 @@ class Kind:
 
     command: Callable[[Path, Settings], list[str]]
     scenarios: tuple[str, ...] = ("win", "sold_out", "duplicate", "mixed")
-    """What it is fast enough for: `mixed` sends a fixed number of clicks."""
+    """Where it differs from another kind, and what it is fast enough for: `mixed` sends so many clicks."""
+
+    settings: Settings = field(default_factory=dict)
+    """What it is told besides, or otherwise than the others."""
 
 
 def _nginx_missing() -> list[str]:
@@ -108,15 +111,29 @@ def _fastapi(folder: Path, settings: Settings) -> list[str]:
     return [sys.executable, "-m", "loadtest.peers.fastapi_app.app"]
 
 
+_NGINX_INSTALL = "apt-get install nginx-light libnginx-mod-http-lua lua-nginx-redis lua-cjson"
+FLAG_MS = 200
+"""How long a worker repeats `sold_out` without asking: as long as the gateway does by default."""
+
 KINDS = {
     kind.name: kind
     for kind in (
         Kind(
             "nginx_lua",
             "nginx + Lua",
-            "apt-get install nginx-light libnginx-mod-http-lua lua-nginx-redis lua-cjson",
+            _NGINX_INSTALL,
             _nginx_missing,
             _nginx,
+        ),
+        # A shortcut that many take: quick, but a winner who asks again hears sold_out.
+        Kind(
+            "nginx_lua_flag",
+            "nginx + Lua, sold-out flag",
+            _NGINX_INSTALL,
+            _nginx_missing,
+            _nginx,
+            scenarios=("sold_out", "mixed"),
+            settings={"PEER_SOLD_OUT_MS": str(FLAG_MS)},
         ),
         Kind(
             "go_gin",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +22,12 @@ RATE_PER_SHOPPER = 5
 WINDOW_MS = 1000
 """The gateway's default limit per shopper."""
 
-SOLD_OUT_MS = 200
-"""How long a peer repeats `sold_out` without asking: the gateway's default."""
-
 PAY_WITHIN_MS = 900_000
 SETTINGS = {
     "PEER_RATE": str(RATE_PER_SHOPPER),
     "PEER_WINDOW_MS": str(WINDOW_MS),
-    "PEER_SOLD_OUT_MS": str(SOLD_OUT_MS),
+    # Nobody hears sold_out without being looked up among the winners: what the gateway promises too.
+    "PEER_SOLD_OUT_MS": "0",
 }
 """What every peer is started with, besides its port, its Redis and the secret of the tokens."""
 
@@ -50,7 +47,6 @@ class PeerStack:
         *,
         durability: str,
         secret: str,
-        extra: Mapping[str, str] | None = None,
     ) -> None:
         self.kind = kind
         self.durability = durability
@@ -66,14 +62,10 @@ class PeerStack:
             "PEER_SCRIPT": str(SCRIPT),
             "PEER_PORT": str(port),
             "PEER_SECRET": secret,
-            "PEER_REDIS": self._redis_address(),
-            **(extra or {}),
+            "PEER_REDIS": str(self.folder / "redis.sock"),
+            **kind.settings,
         }
         self._opened: dict[str, int] = {}
-
-    def _redis_address(self) -> str:
-        path = str(self.folder / "redis.sock")
-        return f"unix:{path}" if self.kind.name == "nginx_lua" else path
 
     def __enter__(self) -> PeerStack:
         try:

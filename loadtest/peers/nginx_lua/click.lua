@@ -1,4 +1,4 @@
--- A click in nginx: token, local sold-out answer, one script call on a pooled connection, reply.
+-- A click in nginx: token, sold-out flag, one script call on a pooled connection, reply.
 -- One worker serves, so what a worker knows is kept in plain tables, which cost less than a shared dictionary.
 local ffi = require 'ffi'
 local cjson = require 'cjson'
@@ -11,7 +11,7 @@ local decode, from_base64url = cjson.decode, base64.decode_base64url
 local now = ngx.now
 
 local SECRET = os.getenv('PEER_SECRET')
-local REDIS = os.getenv('PEER_REDIS')
+local REDIS = 'unix:' .. os.getenv('PEER_REDIS')
 local RATE = os.getenv('PEER_RATE')
 local WINDOW_MS = os.getenv('PEER_WINDOW_MS')
 local WINDOW_S = tonumber(WINDOW_MS) / 1000
