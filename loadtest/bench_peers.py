@@ -29,7 +29,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from loadtest import books, generators, machine
+from loadtest import generators, machine
+from loadtest.bench import Bench
 from loadtest.errors import LoadtestError
 from loadtest.load import RESULTS
 from loadtest.peers import report
@@ -145,7 +146,9 @@ def _measure(
             _open_loop(found, arguments)
         for each, stack in stacks.items():
             status.update(bar, description=f"orders of {stack.name}")
-            found.breaches.setdefault(stack.name, []).extend(books.check(stack, found.sold.get(each, [])))
+            ours = Bench(placed, sizes, console, sold={stack.name: found.sold[each]})
+            ours.settle(stack)
+            found.breaches[stack.name] += ours.breaches
     return found
 
 
