@@ -12,7 +12,7 @@ import contextlib
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
 from redis import ConnectionPool, Redis
@@ -78,25 +78,44 @@ class ClusterClient(Redis):
         Raises:
             redis.RedisError: no server of the cluster answers, or nobody has the slots.
         """
-        return list(dict.fromkeys(self.server_of(shard) for shard in keys.shards()))
+        return list(dict.fromkeys(self.servers_of(keys.shards()).values()))
 
-    def server_of(self, shard: int) -> Redis:
-        """The server that has a shard, as far as is known.
+    def servers_of(self, shards: Iterable[int]) -> dict[int, Redis]:
+        """For each shard the server that has it now.
 
         Raises:
             redis.RedisError: no server of the cluster answers, or nobody has the slot.
         """
-        return self._owner(cluster.slot_of(keys.marks(shard)))
+        marks = {shard: keys.marks(shard) for shard in shards}
+        # What was known may be out of date: a server that has the slot no more says so.
+        asking = self.pipeline(transaction=False)
+        for key in marks.values():
+            asking.exists(key)
+        asking.execute()
+        return {shard: self._owner(cluster.slot_of(key)) for shard, key in marks.items()}
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Send a command where its keys are, and read the reply."""
         command = (args, options)
         slot = _slot_in(args)
         if slot is None and args[0] in _EVERYWHERE:
-            return self.noticing(lambda: [_send(server, command) for server in self.servers()])[-1]
+            return self._everywhere(command)
         if slot is None:
             slot = cluster.slot_of(keys.marks(0))
         return self.following(slot, lambda server: _send(server, command), command)
+
+    def _everywhere(self, command: Command) -> Any:
+        """Send a command to every server that has a shard; the reply of one, as long as one replies."""
+        replies, errors = [], []
+        for server in self.servers():
+            try:
+                replies.append(_send(server, command))
+            except RedisError as error:
+                self.forget()
+                errors.append(error)
+        if not replies:
+            raise errors[0]
+        return replies[0]
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
         """Commands that are sent together; in a transaction, all of one slot."""

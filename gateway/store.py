@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from redis import Redis
@@ -62,13 +63,18 @@ def servers(client: Redis) -> list[Redis]:
     return client.servers() if isinstance(client, ClusterClient) else [client]
 
 
-def server_of(client: Redis, shard: int) -> Redis:
-    """A client for the server that has a shard, for what is asked of a server and not of a key.
+def servers_of(client: Redis, shards: Iterable[int]) -> dict[int, Redis]:
+    """For each shard a client for the server that has it, for what is asked of a server and not of a key.
 
     Raises:
         redis.RedisError: the cluster could not be asked.
     """
-    return client.server_of(shard) if isinstance(client, ClusterClient) else client
+    return client.servers_of(shards) if isinstance(client, ClusterClient) else dict.fromkeys(shards, client)
+
+
+def server_of(client: Redis, shard: int) -> Redis:
+    """`servers_of` for one shard."""
+    return servers_of(client, [shard])[shard]
 
 
 def _connect_to_primary(place: SentinelPlace, options: dict[str, Any]) -> Redis:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster import Cluster, clustered
 from tests.conftest import RedisServer
 from tests.gateway.serving import Gateway
 
@@ -38,6 +39,13 @@ def pair(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) ->
     )
     yield one.until_ready()
     one.close()
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Three primaries. Tests share it: who moves a shard leaves it where it is then."""
+    with clustered(tmp_path_factory.mktemp("cluster")) as one:
+        yield one
 
 
 @pytest.fixture

@@ -1,0 +1,86 @@
+"""Given a Redis Cluster, the gateway sells on every primary, follows a slot that moves, and goes on after a failover."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from redis import Redis
+
+from gateway import keys, offers, store
+from tests.cluster import Cluster, begin_move, end_move, move_keys
+from tests.conftest import wait_until
+from tests.gateway.conftest import StartGateway
+from tests.gateway.failover import Server
+from tests.gateway.serving import Gateway
+from tests.lua.calling import Sale
+
+
+@pytest.fixture
+def redis(cluster: Cluster) -> Iterator[Redis]:
+    """The test's own client of the cluster."""
+    with store.connect(cluster.url) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def selling(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway that sells from the cluster."""
+    one = Gateway(tmp_path_factory.mktemp("gateway"), cluster.url)
+    yield one.until_ready()
+    one.close()
+
+
+def other(cluster: Cluster, than: Server) -> Server:
+    return next(each for each in cluster.primaries if each is not than)
+
+
+def approve(redis: Redis, offer: str) -> None:
+    """What the order writer does when it has compared the offer with the ledger."""
+    redis.hset(keys.offer(offer), "run_id", offers.run_id(redis, keys.shard_of(offer)))
+
+
+def test_offers_on_every_shard_sell_out_exactly(selling: Gateway, redis: Redis, offer_id: str) -> None:
+    sales = [Sale.open(redis, f"{offer_id}-{number}", stock=5) for number in range(12)]
+    heard: Counter[str] = Counter()
+    with ThreadPoolExecutor(8) as crowd:
+        for sale in sales:
+            heard.update(crowd.map(lambda number, of=sale: selling.outcome(of.id, f"s{number}"), range(8)))
+    assert heard == {"won": 60, "sold_out": 36}
+    assert len({keys.shard_of(sale.id) for sale in sales}) > 3
+    for sale in sales:
+        units = sorted(int(ticket.split(b",")[1]) for _, ticket in sale.streamed())
+        assert units == [1, 2, 3, 4, 5]
+        assert selling.get(f"/seckill/{sale.id}/mine", "s0").json()["outcome"] in {"won", "none"}
+    listed = {each["id"]: each for each in selling.get("/seckill?limit=500").json()["items"]}
+    assert {listed[sale.id]["left"] for sale in sales} == {0}
+
+
+def test_clicks_wait_for_a_slot_that_moves_and_none_is_lost(
+    selling: Gateway, cluster: Cluster, redis: Redis, offer_id: str
+) -> None:
+    sale = Sale.open(redis, offer_id, stock=100)
+    assert selling.outcome(sale.id, "zoe") == "won"
+    shard = keys.shard_of(offer_id)
+    source = cluster.owner(shard)
+    target = other(cluster, source)
+    begin_move(shard, source, target)
+    assert move_keys(shard, source, target, most=1) == 1
+    # Some keys are here and some are there: nobody can decide, so nobody is told anything that could be wrong,
+    assert selling.outcome(sale.id, "amy") == "busy"
+    # and a click in the last moment waits until they are together.
+    with ThreadPoolExecutor(1) as crowd:
+        waiting = crowd.submit(selling.outcome, sale.id, "bob")
+        while move_keys(shard, source, target):
+            pass
+        end_move(shard, source, target)
+        # There it is another server's offer until somebody has compared it with the ledger.
+        assert waiting.result() == "unavailable"
+    approve(redis, sale.id)
+    wait_until(lambda: selling.outcome(sale.id, "amy") in {"won", "already_won"})
+    assert selling.outcome(sale.id, "zoe") == "already_won"
+    assert cluster.owner(shard) is target
+    assert sale.number("left") == 100 - len(sale.streamed())
+    assert "Traceback" not in selling.log
