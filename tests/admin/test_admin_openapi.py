@@ -260,4 +260,4 @@ def _forget(shop: Shop, offer: str) -> None:
 
     names = [keys.offer(offer), keys.operations(offer, 1), keys.clicks(offer), keys.buyers(offer, 1)]
     shop.resources.redis.delete(*names)
-    shop.resources.redis.srem(keys.offers(0), offer)
+    shop.resources.redis.srem(keys.offers(keys.shard_of(offer)), offer)

@@ -47,18 +47,20 @@ def lost(shop: Shop, offer: str, shopper: str = ANN) -> Ticket:
     click(redis, offer, [shopper])
     ticket = ticket_of(shop, offer, shopper)
     assert ticket is not None
-    redis.xdel(keys.stream(0), redis.xrevrange(keys.stream(0), count=1)[0][0])
+    stream = keys.stream(keys.shard_of(offer))
+    redis.xdel(stream, redis.xrevrange(stream, count=1)[0][0])
     redis.delete(keys.buyers(offer, 1))
     for name, content in before.items():
         redis.restore(name, 0, content, replace=True)
     return ticket
 
 
-def write_last(shop: Shop) -> None:
+def write_last(shop: Shop, offer: str) -> None:
     """What the order writer does with the newest entry."""
-    entry = Entry.parse(*shop.resources.redis.xrevrange(keys.stream(0), count=1)[0])
+    shard = keys.shard_of(offer)
+    entry = Entry.parse(*shop.resources.redis.xrevrange(keys.stream(shard), count=1)[0])
     ledger = Ledger(shop.resources.engine, min_pay_window_ms=300_000, currency="TWD")
-    assert not ledger.write(0, [entry])[0].letters
+    assert not ledger.write(shard, [entry])[0].letters
 
 
 def test_a_lost_win_is_had_again(api: Api, shop: Shop, offer: str) -> None:
@@ -83,7 +85,7 @@ def test_a_lost_win_is_had_again(api: Api, shop: Shop, offer: str) -> None:
     assert shop.offer(offer).left == 2
     # Again, before it is written and after: the same, and nothing is taken twice.
     assert redeem(api, receipt) == redeemed
-    write_last(shop)
+    write_last(shop, offer)
     assert redeem(api, receipt) == redeemed
     assert shop.offer(offer).left == 2
     with reading(shop.resources.engine) as connection:
