@@ -78,6 +78,11 @@ def _open(engine: Engine) -> list[dict[str, Any]]:
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.parametrize(
+    "database_url",
+    [pytest.param("sqlite", marks=pytest.mark.soak), pytest.param("postgres", marks=pytest.mark.postgres)],
+    indirect=True,
+)
 def test_a_crowd_beside_a_sidecar_that_is_killed(shop: Deployment) -> None:
     campaign(shop, shoppers=16, rounds=2, kills=2)
 

@@ -128,6 +128,7 @@ def test_what_must_be_decided_says_so(operator: Operator, redis: Redis) -> None:
     assert "to decide: restore the ledger" in done.stdout
 
 
+@pytest.mark.soak
 def test_what_the_operator_can_put_right_is_one_sentence(operator: Operator, redis: Redis) -> None:
     unknown = operator.reconcile("--offer", "no-such")
     assert (unknown.returncode, unknown.stdout) == (2, "")

@@ -105,6 +105,7 @@ def test_it_starts_sells_and_stops(up: StartUp) -> None:
     assert f"/admin: sign in as {name}, password {password}" in err
 
 
+@pytest.mark.soak
 def test_a_sale_goes_on_after_everything_was_killed(up: StartUp) -> None:
     # Given a sale with a winner, and every process killed without warning,
     one = up("--no-demo").until_ready()
