@@ -62,7 +62,12 @@ def bucket_numbers(buckets: int) -> range:
 
 def home_bucket(shopper: bytes, buckets: int) -> int:
     """The number of the bucket in which a shopper buys; the same for as long as the offer has so many buckets."""
-    return crc32(shopper) % buckets * (SHARDS // buckets)
+    return home_index(shopper, buckets) * (SHARDS // buckets)
+
+
+def home_index(shopper: bytes, buckets: int) -> int:
+    """The place of a shopper's bucket among all buckets of the offer."""
+    return crc32(shopper) % buckets
 
 
 def shards() -> range:

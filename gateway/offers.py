@@ -113,10 +113,10 @@ class Offer:
             run_ids=tuple("" if bucket is None else bucket.run_id for bucket in found),
             stock=sum(bucket.stock for bucket in there) + moving,
             left=sum(bucket.left for bucket in there) + moving,
-            unit_cap=max(bucket.unit_cap for bucket in there),
+            unit_cap=max((bucket.unit_cap for bucket in there), default=0),
             sequence=sum(bucket.sequence for bucket in there),
-            sold_at_ms=max(bucket.sold_at_ms for bucket in there),
-            may_return_at_ms=max(bucket.may_return_at_ms for bucket in there),
+            sold_at_ms=max((bucket.sold_at_ms for bucket in there), default=0),
+            may_return_at_ms=max((bucket.may_return_at_ms for bucket in there), default=0),
         )
 
     @classmethod

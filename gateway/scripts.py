@@ -43,7 +43,7 @@ class Script:
             ScriptContractError: the word is unknown to the header.
             redis.RedisError: Redis refused or could not be reached.
         """
-        values = self._ordered(keys, args)
+        values = self.ordered(keys, args)
         try:
             reply: Any = client.evalsha(self.sha, len(self.keys), *values)
         except NoScriptError:
@@ -53,7 +53,7 @@ class Script:
 
     def queue(self, pipeline: Pipeline, keys: dict[str, str], args: dict[str, Any]) -> None:
         """Add a call to a pipeline in which the script was loaded before; `read` its reply."""
-        pipeline.evalsha(self.sha, len(self.keys), *self._ordered(keys, args))
+        pipeline.evalsha(self.sha, len(self.keys), *self.ordered(keys, args))
 
     def read(self, reply: Any) -> list[Any]:
         """A reply with its word as text.
@@ -66,7 +66,12 @@ class Script:
             raise ScriptContractError(f"{self.name} answered {word!r}, which its header does not list")
         return [word, *reply[1:]]
 
-    def _ordered(self, keys: dict[str, str], args: dict[str, Any]) -> list[Any]:
+    def ordered(self, keys: dict[str, str], args: dict[str, Any]) -> list[Any]:
+        """Keys and arguments as they are sent.
+
+        Raises:
+            ScriptContractError: one is missing, or not wanted.
+        """
         if set(keys) != set(self.keys) or set(args) != set(self.args):
             raise ScriptContractError(f"{self.name} wants keys {self.keys} and arguments {self.args}")
         return [*(keys[name] for name in self.keys), *(args[name] for name in self.args)]

@@ -14,9 +14,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
+from gateway import keys
 from gateway.admission.admit import AdmitCall, Decided, Decision, Whole, decode
 from gateway.admission.audience import Judge
-from gateway.admission.outcome import LETTERS, Outcome
+from gateway.admission.outcome import ELSEWHERE, LETTERS, Outcome
 from gateway.admission.primary import Primary
 from gateway.admission.shield import Shield
 from gateway.admission.verdicts import Remedy, remedy_of
@@ -37,6 +38,7 @@ NOT_ELIGIBLE = Decision(Outcome.NOT_ELIGIBLE)
 _INDEX_OF_LETTER = {letter.encode(): outcome.index for letter, outcome in LETTERS.items()}
 _HOLDS_TICKET = b"WA"
 _RATE_LIMITED = ord("R")
+_ELSEWHERE = ord(ELSEWHERE)
 
 
 class Click(NamedTuple):
@@ -83,6 +85,9 @@ class Gatehouse(Protocol):
     def follow(self, lane: Lane, error: str) -> None:
         """The lane's slot is on its way to another server, or there: find out where, then call `resume`."""
 
+    def gather(self, lane: Lane) -> None:
+        """Look for units in the offer's other buckets, then call `gathered`."""
+
     def register(self, lane: Lane, shoppers: list[bytes], deadline_ms: int, then: Callable[[], None]) -> None:
         """Note clicks as unsettled for all workers, and call `then` when it is done or takes too long."""
 
@@ -116,6 +121,9 @@ class Lane:
         self._scheduled = False
         self._in_flight = 0
         self._registering = 0
+        self._apart: list[Click] = []
+        self.lanes: tuple[Lane, ...] = ()
+        """In the lane of an offer's first bucket: those of all, if there are several."""
         self._stalled = False
         self._queue_max = gate.settings.queue_max
         self._queue_wait_s = gate.settings.queue_wait_max_ms / 1000
@@ -130,9 +138,10 @@ class Lane:
         self.offer = offer
         self.judge = judge
         self.id = offer.id.encode()
+        self.shard = keys.shard_of(offer.id, offer.bucket)
         self.call = AdmitCall(
             offer.id,
-            bucket=0,
+            bucket=offer.bucket,
             version=offer.version,
             epoch=offer.epoch,
             run_id=self.primary.run_id,
@@ -149,7 +158,16 @@ class Lane:
     @property
     def idle(self) -> bool:
         """Nothing is queued or under way."""
-        return not self._queue and not self._in_flight and not self._registering
+        return not (self._queue or self._in_flight or self._registering or self._apart)
+
+    @property
+    def wanted(self) -> list[int]:
+        """What the clicks want for which this bucket has too few."""
+        return [click.quantity for click in self._apart]
+
+    def home(self, shopper: bytes) -> Lane:
+        """The lane of the bucket in which the shopper buys."""
+        return self.lanes[keys.home_index(shopper, len(self.lanes))] if self.lanes else self
 
     def submit(self, asker: Any, shopper: Shopper, quantity: int, key: bytes) -> None:
         """Queue a click for the next batch. The teller tells `asker` what came of it, exactly once."""
@@ -185,7 +203,7 @@ class Lane:
             if clicks[0].until_s < now_s:
                 late = [click for click in clicks if click.until_s < now_s]
                 self._answer_all(late, BUSY)
-                clicks = clicks[len(late) :]
+                clicks = [click for click in clicks if click.until_s >= now_s]
             if clicks:
                 self._send(clicks, now_s)
 
@@ -196,12 +214,12 @@ class Lane:
             self._answer_all(clicks, UNAVAILABLE)
             return
         deadline_ms = primary.clock.now_ms() + gate.settings.click_timeout_ms
-        _, shoppers, quantities, keys, eligible, _ = zip(*clicks, strict=True)
+        _, shoppers, quantities, click_keys, eligible, _ = zip(*clicks, strict=True)
         command = self.call.encode(
             deadline_ms,
             shoppers,
             quantities if max(quantities) > 1 else 0,
-            keys if self.offer.limit > 1 else 0,
+            click_keys if self.offer.limit > 1 else 0,
             0 if all(eligible) else bytes(49 if yes else 48 for yes in eligible),
         )
         flight = Flight(clicks, now_s, deadline_ms, primary)
@@ -236,6 +254,8 @@ class Lane:
             else:
                 flight.primary.clock.learn(said.now_ms, flight.asked_s, received_s)
                 if isinstance(said, Decided):
+                    if _ELSEWHERE in said.letters:
+                        said = self._set_apart(flight, said)
                     self._on_decided(flight, said)
                     if flight.primary.replication.replicas and (b"W" in said.letters or b"A" in said.letters):
                         self._confirm(flight, said)
@@ -244,6 +264,26 @@ class Lane:
                 else:
                     self._on_whole(flight, said)
         self._land()
+
+    def _set_apart(self, flight: Flight, decided: Decided) -> Decided:
+        """Let the clicks wait for which other buckets may have units."""
+        if not self._apart:
+            self._gate.gather(self)
+        clicks, said = flight.clicks, decided.letters
+        self._apart += [click for click, letter in zip(clicks, said, strict=True) if letter == _ELSEWHERE]
+        stay = [index for index, letter in enumerate(said) if letter != _ELSEWHERE]
+        flight.clicks = [clicks[index] for index in stay]
+        letters = bytes(said[index] for index in stay)
+        return decided._replace(letters=letters, details=[decided.details[index] for index in stay])
+
+    def gathered(self, decision: Decision | None) -> None:
+        """Ask again for the clicks that waited for other buckets, before all others; or answer them."""
+        clicks, self._apart = self._apart, []
+        if decision is None:
+            self._queue[:0] = clicks
+            self._flush()
+        else:
+            self._answer_all(clicks, decision)
 
     def _land(self) -> None:
         """A batch is not under way any more."""

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,13 +15,15 @@ from zoneinfo import ZoneInfo
 
 from gateway import keys, scripts
 from gateway.admission.audience import judge_of
-from gateway.admission.batch import UNAVAILABLE, Lane, Teller
+from gateway.admission.batch import BUSY, UNAVAILABLE, Lane, Teller
 from gateway.admission.connections import Connections
 from gateway.admission.durability import Command
+from gateway.admission.gathering import gather, read_buckets
 from gateway.admission.outcome import Outcome
 from gateway.admission.primary import Primary
 from gateway.admission.unsettled import Unsettled
 from gateway.admission.verdicts import Remedy, remedy_of
+from gateway.admission.winners import Winners
 from gateway.errors import RedisProblem, Refused
 from gateway.offers import Offer
 from gateway.settings import Settings
@@ -40,7 +42,6 @@ LANE_IDLE_S = 600
 START_WAIT_S = 1.0
 REGISTER_WITHIN_S = 0.1
 """So long an `unknown` waits for its registration."""
-WINNERS_SCAN_COUNT = 500
 FOLLOW_AFTER_S = 0.02
 """How soon clicks are sent again that met a slot on its way from one server of a cluster to another."""
 
@@ -53,11 +54,13 @@ class Gate(Connections):
         self.teller = teller
         self.unsettled = Unsettled(self)
         self.lanes: dict[str, Lane] = {}
+        """The lane of each offer's first bucket; it knows those of the others."""
+        self._winners = Winners(self.all_lanes, settings.winners_max)
         self.backlog = 0
         self.batch_done = on_batch
         self._timezone = ZoneInfo(settings.timezone)
         self._lookups: dict[str, asyncio.Task[Lane | None]] = {}
-        self._reported: dict[str, list[int]] = {}
+        self._reported: dict[Lane, list[int]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ticking: asyncio.Task[None] | None = None
 
@@ -78,7 +81,7 @@ class Gate(Connections):
         """Let every queued click and batch finish, report the last counts, disconnect."""
         polls = int((self.settings.click_timeout_ms / 1000 + 1) / POLL_S)
         for _ in range(polls):
-            if all(lane.idle for lane in self.lanes.values()):
+            if all(lane.idle for lane in self.all_lanes()):
                 break
             await asyncio.sleep(POLL_S)
         if self._ticking is not None:
@@ -104,15 +107,19 @@ class Gate(Connections):
 
     def use_run(self, primary: Primary) -> None:
         """Clicks on this primary's shards go to another server process from now on."""
-        for lane in self.lanes.values():
+        for lane in self.all_lanes():
             if lane.primary is primary:
                 lane.set_offer(lane.offer, lane.judge)
 
     def move(self, shard: int, primary: Primary) -> None:
         """A shard has another primary from now on."""
-        for lane in self.lanes.values():
-            if keys.shard_of(lane.offer.id) == shard:
+        for lane in self.all_lanes():
+            if lane.shard == shard:
                 lane.move(primary)
+
+    def all_lanes(self) -> list[Lane]:
+        """The lanes of all buckets of all offers that this worker knows."""
+        return [each for lane in self.lanes.values() for each in lane.lanes or (lane,)]
 
     async def lane(self, offer_id: str) -> Lane | None:
         """The lane of an offer, looked up in Redis when this worker does not know it; None: no such offer.
@@ -134,26 +141,57 @@ class Gate(Connections):
         return await asyncio.shield(lookup)
 
     async def _read_lane(self, offer_id: str) -> Lane | None:
-        offer = await self.read_offer(offer_id)
+        found = await self._read_terms(offer_id)
         lane = self.lanes.get(offer_id)
-        if offer is None:
+        if not found:
             if await self._is_lost(offer_id, lane):
                 raise RedisProblem(f"Redis has lost offers, {offer_id} may be one of them")
-            self.lanes.pop(offer_id, None)
-            if lane is not None:
-                lane.fail_queued(UNAVAILABLE)
+            self._forget(offer_id)
             return None
-        judge = judge_of(offer.card.get("audience", {}), self._timezone)
+        judge = judge_of(found[0].card.get("audience", {}), self._timezone)
+        if lane is not None and lane.offer.buckets != found[0].buckets:
+            self._forget(offer_id)
+            lane = None
         if lane is None:
-            primary = self.primary_of(keys.shard_of(offer_id))
-            lane = self.lanes[offer_id] = Lane(self, primary, offer, judge)
+            places = [self.primary_of(keys.shard_of(offer_id, offer.bucket)) for offer in found]
+            made = [Lane(self, primary, offer, judge) for primary, offer in zip(places, found, strict=True)]
+            lane = self.lanes[offer_id] = made[0]
+            if len(made) > 1:
+                lane.lanes = tuple(made)
         else:
-            lane.set_offer(offer, judge)
+            for each, offer in zip(lane.lanes or (lane,), found, strict=True):
+                each.set_offer(offer, judge)
         return lane
+
+    def _forget(self, offer_id: str) -> None:
+        lane = self.lanes.pop(offer_id, None)
+        for each in (lane.lanes or (lane,)) if lane is not None else ():
+            each.fail_queued(UNAVAILABLE)
+
+    async def _read_terms(self, offer_id: str) -> list[Offer]:
+        """Each bucket of the offer as Redis has it now; empty when there is no such offer.
+
+        Raises:
+            RedisProblem: Redis could not be asked, or lacks some of the buckets.
+        """
+        first = await self._read_hashes(offer_id, [0])
+        if not first or first[0].buckets == 1:
+            return first
+        found = await self._read_hashes(offer_id, keys.bucket_numbers(first[0].buckets))
+        if len(found) < first[0].buckets:
+            raise RedisProblem(f"Redis has lost buckets of {offer_id}")
+        return found
+
+    async def _read_hashes(self, offer_id: str, numbers: Iterable[int]) -> list[Offer]:
+        hashes = await self.pipeline(
+            [(keys.shard_of(offer_id, number), ("HGETALL", keys.offer(offer_id, number))) for number in numbers]
+        )
+        return [Offer.from_hash(dict(zip(flat[::2], flat[1::2], strict=True))) for flat in hashes if flat]
 
     async def _is_lost(self, offer_id: str, lane: Lane | None) -> bool:
         """Whether an offer that Redis does not have is or may be lost, and comes back by recovery."""
-        if lane is not None and (lane.offer.sold_at_ms or lane.counts[Outcome.WON.index]):
+        known = (lane.lanes or (lane,)) if lane is not None else ()
+        if any(each.offer.sold_at_ms or each.counts[Outcome.WON.index] for each in known):
             return True  # An offer that has sold is never removed.
         # Recovery names all offers before it brings the first one back; before that Redis knows of none.
         shard = keys.shard_of(offer_id)
@@ -172,20 +210,22 @@ class Gate(Connections):
         return await self._read_lane(lane.offer.id)
 
     async def read_offer(self, offer_id: str) -> Offer | None:
-        """The offer as Redis has it now.
+        """The offer as Redis has it now, with all its buckets.
 
         Raises:
             RedisProblem: Redis could not be asked.
         """
-        side = self.primary_of(keys.shard_of(offer_id)).side
-        flat = await side.request("HGETALL", keys.offer(offer_id))
-        return Offer.from_hash(dict(zip(flat[::2], flat[1::2], strict=True))) if flat else None
+        found = await self._read_hashes(offer_id, [0])
+        if not found or found[0].buckets == 1:
+            return found[0] if found else None
+        (parts,) = await read_buckets(self, found)
+        return found[0].together(parts)
 
     # What lanes ask for.
 
     def register(self, lane: Lane, shoppers: list[bytes], deadline_ms: int, then: Callable[[], None]) -> None:
         """Note clicks as unsettled for all workers, and call `then` when it is done or takes too long."""
-        registering = self._spawn(self.unsettled.register(lane.offer.id, shoppers, deadline_ms))
+        registering = self._spawn(self.unsettled.register(lane.offer.id, lane.offer.bucket, shoppers, deadline_ms))
 
         async def wait() -> None:
             await asyncio.wait([registering], timeout=REGISTER_WITHIN_S)
@@ -224,49 +264,25 @@ class Gate(Connections):
     def want_winners(self, lane: Lane) -> None:
         """Fetch a copy of the offer's winners for the lane's shield."""
         lane.shield.wanted_sequence = None
-        name = f"winners {lane.offer.id}"
+        name = f"winners {lane.offer.id} {lane.offer.bucket}"
         if not any(task.get_name() == name for task in self._tasks):
-            self._spawn(self._copy_winners(lane), name)
+            self._spawn(self._winners.copy(lane), name)
 
-    async def _copy_winners(self, lane: Lane) -> None:
-        """Copy all winners, if they are not too many and nobody wins meanwhile: else the copy is not exact."""
-        offer = lane.offer
-        buyers = keys.buyers(offer.id, offer.epoch)
-        state = ("HMGET", keys.offer(offer.id), "sequence", "epoch")
+    def gather(self, lane: Lane) -> None:
+        """Look for units in the offer's other buckets, then call the lane's `gathered`."""
+        self._spawn(self._gather(lane))
+
+    async def _gather(self, lane: Lane) -> None:
+        decision = None
         try:
-            side = lane.primary.side
-            before, count = await side.pipeline([state, ("HLEN", buyers)])
-            if not self._make_room(lane, count):
-                return
-            winners: set[bytes] = set()
-            cursor: bytes | int = 0
-            while True:
-                cursor, flat = await side.request("HSCAN", buyers, cursor, "COUNT", WINNERS_SCAN_COUNT)
-                winners.update(flat[::2])
-                if cursor == b"0":
-                    break
-            after = await side.request(*state)
+            async with asyncio.timeout(self.settings.queue_wait_max_ms / 1000):
+                await gather(self, lane)
+        except TimeoutError:
+            decision = BUSY
         except RedisProblem as problem:
-            log.warning("winners of %s cannot be read: %s", offer.id, problem)
-            return
-        sequence, epoch = before
-        # After a recovery the winners of this epoch are no longer those of the sequence.
-        if before == after and epoch == str(offer.epoch).encode() and len(winners) == count:
-            lane.shield.know_winners(frozenset(winners), int(sequence))
-
-    def _make_room(self, wanting: Lane, count: int) -> bool:
-        """Whether `count` more winners may be copied; copies that no lease uses make way."""
-        others = [lane.shield for lane in self.lanes.values() if lane is not wanting]
-        room = self.settings.winners_max - count
-        if room < 0:
-            return False
-        now_s = time.monotonic()
-        for shield in others:
-            if sum(other.winners_count for other in others) <= room:
-                break
-            if shield.lease is None or shield.lease.until_s < now_s:
-                shield.forget_winners()
-        return sum(other.winners_count for other in others) <= room
+            log.warning("offer %s: units of other buckets cannot be had: %s", lane.offer.id, problem)
+            decision = UNAVAILABLE
+        lane.gathered(decision)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str | None = None) -> asyncio.Task[None]:
         task = self.loop.create_task(work, name=name)
@@ -330,25 +346,25 @@ class Gate(Connections):
         """Add what happened since the last report to the offers' counts in Redis."""
         commands: list[tuple[int, Command]] = []
         now_s = time.monotonic()
-        for offer_id, lane in self.lanes.items():
-            before = self._reported.get(offer_id) or [0] * len(Outcome)
+        for lane in self.all_lanes():
+            before = self._reported.get(lane) or [0] * len(Outcome)
             if lane.counts == before:
                 continue
             lane.used_s = now_s
             for outcome in Outcome:
                 more = lane.counts[outcome.index] - before[outcome.index]
                 if more:
-                    command = ("HINCRBY", keys.clicks(offer_id), outcome.word, more)
-                    commands.append((keys.shard_of(offer_id), command))
-            self._reported[offer_id] = lane.counts.copy()
+                    counts = keys.clicks(lane.offer.id, lane.offer.bucket)
+                    commands.append((lane.shard, ("HINCRBY", counts, outcome.word, more)))
+            self._reported[lane] = lane.counts.copy()
         await self.pipeline(commands)
 
     async def _note_returns(self) -> None:
         """Take over when unpaid units may come back: the order writer notes it without a new version."""
-        lanes = [lane for lane in self.lanes.values() if lane.shield.lease is not None]
+        lanes = [lane for lane in self.all_lanes() if lane.shield.lease is not None]
         instants = await self.pipeline(
             [
-                (keys.shard_of(lane.offer.id), ("HGET", keys.offer(lane.offer.id), "may_return_at_ms"))
+                (lane.shard, ("HGET", keys.offer(lane.offer.id, lane.offer.bucket), "may_return_at_ms"))
                 for lane in lanes
             ]
         )
@@ -360,6 +376,8 @@ class Gate(Connections):
     def _drop_idle_lanes(self) -> None:
         now_s = time.monotonic()
         for offer_id, lane in list(self.lanes.items()):
-            if lane.idle and now_s - lane.used_s > LANE_IDLE_S:
+            lanes = lane.lanes or (lane,)
+            if all(each.idle and now_s - each.used_s > LANE_IDLE_S for each in lanes):
                 del self.lanes[offer_id]
-                self._reported.pop(offer_id, None)
+                for each in lanes:
+                    self._reported.pop(each, None)

@@ -27,15 +27,16 @@ async def read(gate: Gate, lane: Lane, shopper: bytes) -> Held | None:
         RedisProblem: Redis could not be asked, has not been compared with the ledger since it came back, or
             a replica does not have the tickets yet.
     """
+    lane = lane.home(shopper)
     offer, since_s = lane.offer, time.monotonic()
     # Time, then open clicks, then tickets: a click that is not open any more at that time is decided by then.
     primary = lane.primary
     instant, registered, (epoch, run_id), record = await primary.side.pipeline(
         [
             ("TIME",),
-            ("ZSCORE", keys.unsettled(offer.id), shopper),
-            ("HMGET", keys.offer(offer.id), "epoch", "run_id"),
-            ("HGET", keys.buyers(offer.id, offer.epoch), shopper),
+            ("ZSCORE", keys.unsettled(offer.id, offer.bucket), shopper),
+            ("HMGET", keys.offer(offer.id, offer.bucket), "epoch", "run_id"),
+            ("HGET", keys.buyers(offer.id, offer.epoch, offer.bucket), shopper),
         ]
     )
     now_ms = int(instant[0]) * 1000 + int(instant[1]) // 1000

@@ -27,13 +27,13 @@ class Unsettled:
         self._connections = connections
         self._unregistered: dict[tuple[str, bytes], int] = {}
 
-    async def register(self, offer_id: str, shoppers: list[bytes], deadline_ms: int) -> None:
+    async def register(self, offer_id: str, bucket: int, shoppers: list[bytes], deadline_ms: int) -> None:
         """Note the shoppers of a batch, trying until its deadline (epoch ms of Redis) has passed."""
         for shopper in shoppers:
             self._unregistered[offer_id, shopper] = deadline_ms
-        key = keys.unsettled(offer_id)
+        key = keys.unsettled(offer_id, bucket)
         pairs = [part for shopper in shoppers for part in (deadline_ms, shopper)]
-        shard = keys.shard_of(offer_id)
+        shard = keys.shard_of(offer_id, bucket)
         clock = self._connections.primary_of(shard).clock
         while (now_ms := clock.now_ms()) <= deadline_ms:
             try:

@@ -116,7 +116,7 @@ async def _report(metrics: Metrics, gate: Gate, clicks: Clicks, events: Events) 
     locally = 0
     while True:
         await asyncio.sleep(METRICS_EVERY_S)
-        now = {lane: lane.counts for lane in gate.lanes.values()} | {clicks: clicks.counts}
+        now = {lane: lane.counts for lane in gate.all_lanes()} | {clicks: clicks.counts}
         for source, counts in now.items():
             for index, more in deltas(counts, before.get(source) or [0] * len(outcomes)):
                 metrics.clicks.labels(outcomes[index].word).inc(more)

@@ -126,6 +126,8 @@ class Clicks:
         lane = self._gate.lanes.get(offer_id)
         if lane is None:
             return False
+        if lane.lanes:
+            lane = lane.home(shopper.id)
         quantity, key = 1, b""
         if body or lane.offer.limit > 1:
             try:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from gateway import keys
 from gateway.admission.gate import Gate
+from gateway.admission.gathering import read_buckets
 from gateway.offers import Offer
 from gateway.times import iso
 
@@ -23,7 +24,7 @@ KNOWN_MAX = 50_000
 STATES = ("running", "sold_out", "paused", "unavailable", "upcoming", "ended")
 """Every state, in the order of the list."""
 
-_MOVING = ("version", "stock", "left", "sequence", "run_id", "may_return_at_ms")
+_MOVING = ("version", "epoch", "stock", "left", "sequence", "run_id", "may_return_at_ms")
 
 
 class OffersView:
@@ -110,34 +111,48 @@ class OffersView:
         rows = await self._gate.pipeline(
             [(keys.shard_of(offer_id), ("HMGET", keys.offer(offer_id), *_MOVING)) for offer_id in ids]
         )
-        changed = []
+        changed, divided = [], []
         for offer_id, row in zip(ids, rows, strict=True):
             known = self._offers.get(offer_id)
             if row[0] is None:
                 self._offers.pop(offer_id, None)
-            elif known is None or known.version != int(row[0]):
+            elif known is None or (known.version, known.epoch) != (int(row[0]), int(row[1])):
                 changed.append(offer_id)
+            elif known.buckets > 1:
+                divided.append(known)
             else:
                 self._remember(_moved(known, row), read_s)
         hashes = await self._gate.pipeline(
             [(keys.shard_of(offer_id), ("HGETALL", keys.offer(offer_id))) for offer_id in changed]
         )
-        for flat in hashes:
-            if flat:
-                self._remember(Offer.from_hash(dict(zip(flat[::2], flat[1::2], strict=True))), read_s)
+        for offer in (Offer.from_hash(dict(zip(flat[::2], flat[1::2], strict=True))) for flat in hashes if flat):
+            if offer.buckets > 1:
+                divided.append(offer)
+            else:
+                self._remember(offer, read_s)
+        if divided:
+            for offer, parts in zip(divided, await read_buckets(self._gate, divided), strict=True):
+                self._remember(offer.together(parts), read_s)
 
     def state(self, offer: Offer, now_ms: int) -> str:
         """The offer's state in the shopper's words."""
         if offer.state == "terminated" or now_ms >= offer.ends_at_ms:
             return "ended"
-        shard = keys.shard_of(offer.id)
-        if self._gate.problems_of(shard) or offer.run_id != self._gate.primary_of(shard).run_id:
+        if not self._may_sell(offer):
             return "unavailable"
         if offer.state == "paused":
             return "paused"
         if now_ms < offer.starts_at_ms:
             return "upcoming"
         return "running" if offer.left > 0 else "sold_out"
+
+    def _may_sell(self, offer: Offer) -> bool:
+        """Whether all its buckets may."""
+        for number, run_id in zip(keys.bucket_numbers(offer.buckets), offer.run_ids, strict=True):
+            shard = keys.shard_of(offer.id, number)
+            if self._gate.problems_of(shard) or run_id != self._gate.primary_of(shard).run_id:
+                return False
+        return True
 
     def state_now(self, offer: Offer) -> str:
         """The offer's state in the shopper's words, by Redis' clock."""
@@ -177,7 +192,7 @@ class OffersView:
 
 
 def _moved(offer: Offer, row: list[bytes | None]) -> Offer:
-    _, stock, left, sequence, run_id, may_return_at_ms = row
+    _, _, stock, left, sequence, run_id, may_return_at_ms = row
     return replace(
         offer,
         stock=int(stock or 0),
