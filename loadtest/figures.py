@@ -115,9 +115,7 @@ def _row(runs: list[Run], scenario: str, connections: int, target: str) -> Row:
         target,
         middle(lambda run: run.clicks_per_s),
         None if target == CONSTANT else pair_ratio(runs, scenario, connections, target, CONSTANT, rate),
-        None
-        if target == CONSTANT
-        else pair_ratio(runs, scenario, connections, target, CONSTANT, _clicks_per_cpu_s),
+        None if target == CONSTANT else pair_ratio(runs, scenario, connections, target, CONSTANT, clicks_per_cpu_s),
         middle(lambda run: run.p50_us),
         middle(lambda run: run.p99_us),
         middle(lambda run: run.p999_us),
@@ -141,7 +139,8 @@ def rate(run: Run) -> float:
     return run.clicks_per_s
 
 
-def _clicks_per_cpu_s(run: Run) -> float:
+def clicks_per_cpu_s(run: Run) -> float:
+    """Clicks per second of the server's CPU time: what its core could answer if nothing else were in the way."""
     return 1e6 / run.gateway_cpu_us if run.gateway_cpu_us else 0.0
 
 

@@ -106,7 +106,7 @@ def warnings(machine: Machine, runs: Sequence[Run]) -> list[str]:
     if waited:
         lines.append(
             f"In {waited} of {len(runs)} runs neither core was full, although clicks were waiting: other programs"
-            " used the machine. Trust CPU per click and ratios of pairs, not clicks per second."
+            " used the machine. Trust CPU per click, and neither clicks per second nor latencies."
         )
     full = dict.fromkeys(
         f"{run.scenario} {run.connections} {run.target}"
