@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import httpx
 
@@ -103,7 +104,7 @@ class Stack:
         self.api = OperatorsApi.at(self._admin_url, key)
         self._ports = gateway_port, admin_port
 
-    def __enter__(self) -> Stack:
+    def __enter__(self) -> Self:
         try:
             self._start()
         except BaseException:
@@ -115,8 +116,7 @@ class Stack:
         self.stop()
 
     def _start(self) -> None:
-        self.redis = self._serve("redis", redis_command(self.folder, self._durability), self._cores.others)
-        self.redis.wait_ready((self.folder / "redis.sock").exists)
+        self._start_redis()
         self._run("migrate")
         gateway_port, admin_port = (str(port) for port in self._ports)
         admin = self._serve("admin", [seckill_command(), "admin", "--port", admin_port], self._cores.others)
@@ -125,6 +125,10 @@ class Stack:
         admin.wait_ready(lambda: _ready(f"{self._admin_url}/admin/api"))
         self.gateway.wait_ready(lambda: _ready(self.gateway_url))
         self.api.create_product(PRODUCT, price=BASE_PRICE, stock=PRODUCT_STOCK)
+
+    def _start_redis(self) -> None:
+        self.redis = self._serve("redis", redis_command(self.folder, self._durability), self._cores.others)
+        self.redis.wait_ready((self.folder / "redis.sock").exists)
 
     def _serve(self, name: str, command: list[str], core: int | None) -> Server:
         server = Server.start(name, command, folder=self.folder, environ=self._environ, core=core)
