@@ -66,6 +66,11 @@ class Growth:
         self.sold.setdefault(stack.name, []).append((plan, run.outcomes.get("won", 0)))
         return run
 
+    def weigh(self, what: str, value: float) -> None:
+        """Keep a figure of memory, bytes; the last one of a name counts."""
+        self.memory[what] = value
+        self.tell(f"{what}: {value:,.0f}")
+
     def note(self, axis: str, series: str, size: int, run: Run, small: Run) -> None:
         """Keep a pair."""
         self.points.append(
@@ -99,7 +104,7 @@ def grow_offers(growth: Growth, small: Stack, grown: Stack, counts: list[int]) -
             before = redis.used_bytes()
             new = _publish(grown, products, count, len(offers))
             offers += new
-            growth.memory["Redis bytes per offer, without buyers"] = (redis.used_bytes() - before) / len(new)
+            growth.weigh("Redis bytes per offer, without buyers", (redis.used_bytes() - before) / len(new))
             for repetition in range(growth.repetitions):
                 beside = growth.fresh(small, repetition)
                 growth.note("offers", "clicks on one", count, growth.fresh(grown, repetition), beside)
@@ -109,7 +114,7 @@ def grow_offers(growth: Growth, small: Stack, grown: Stack, counts: list[int]) -
                 if repetition == 0:
                     # Its first clicks on these offers: the worker gets to know them.
                     more = grown.gateway.usage().resident_bytes[0] - resident
-                    growth.memory["gateway bytes per offer it knows"] = more / len(new)
+                    growth.weigh("gateway bytes per offer it knows", more / len(new))
     growth.sampled[grown.name] = offers[:: max(1, len(offers) // SAMPLED)]
 
 
@@ -153,8 +158,8 @@ def grow_buyers(growth: Growth, small: Stack, grown: Stack, counts: list[int]) -
                 growth.tell(f"{wins:,} of {count:,} buyers")
             if count == most:
                 for part in ("buyers", "stream"):
-                    growth.memory[f"Redis bytes per winner in {part}"] = redis.bytes_of(part) / wins
-                growth.memory["Redis bytes per winner, in all"] = (redis.used_bytes() - empty) / wins
+                    growth.weigh(f"Redis bytes per winner in {part}", redis.bytes_of(part) / wins)
+                growth.weigh("Redis bytes per winner, in all", (redis.used_bytes() - empty) / wins)
             for repetition in range(growth.repetitions):
                 beside = growth.fresh(small, repetition)
                 path = grown.folder / "clicks.bin"
@@ -164,7 +169,7 @@ def grow_buyers(growth: Growth, small: Stack, grown: Stack, counts: list[int]) -
                 wins += run.outcomes.get("won", 0)
                 growth.note("buyers", "clicks on that offer", count, run, beside)
                 growth.note("shoppers", "clicks on a new offer", count, growth.fresh(grown, repetition), beside)
-        growth.memory["Redis bytes per shopper in a rate window"] = _per_shopper(redis.bytes_of, redis.fields_of)
+        growth.weigh("Redis bytes per shopper in a rate window", _per_shopper(redis.bytes_of, redis.fields_of))
     held = _held(grown, offer)
     if held != wins:
         growth.breaches.append(f"{offer}: {wins} wins were answered, and {held} units are held")

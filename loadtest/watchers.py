@@ -50,6 +50,8 @@ class Watched:
     crowd_cpu_share: float
     hot: Lateness
     quiet: Lateness
+    bytes_per_watcher: float
+    """Resident memory that the worker grew by when they came; after the first time it has that memory already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,9 @@ class Crowd:
         if self._process.stdout.readline() != "ready\n":
             raise GeneratorError("the watchers could not open their streams; their errors are above")
 
-    def close(self, hot: str, asked_s: dict[str, dict[str, float]], took_s: float) -> Watched:
+    def close(
+        self, hot: str, asked_s: dict[str, dict[str, float]], took_s: float, bytes_per_watcher: float
+    ) -> Watched:
         """Close all streams; what was heard."""
         out, _ = self._process.communicate(orjson.dumps(asked_s).decode(), timeout=60)
         heard = orjson.loads(out)
@@ -157,6 +161,7 @@ class Crowd:
             heard["cpu_s"] / took_s,
             late[True],
             late[False],
+            bytes_per_watcher,
         )
 
 
@@ -195,12 +200,14 @@ class Bench:
     def _run(self, scenario: str, repetition: int, *, watched: bool = False) -> tuple[Run, Watched | None]:
         plan = prepare(scenario, self.stack, self.sizes, core=self.core)
         crowd = None
+        before = self.stack.gateway.usage().resident_bytes[0]
         if watched:
             elsewhere = round(self.watchers * (1 - HOT_SHARE) / len(self.others))
             spread = dict.fromkeys(self.others, elsewhere)
             spread[plan.offer] = self.watchers - elsewhere * len(self.others)
             crowd = Crowd(self.stack.gateway_url, spread, self.core)
             crowd.wait_ready()
+        grown = (self.stack.gateway.usage().resident_bytes[0] - before) / self.watchers
         quiet = next(iter(self.others))  # one for all: they are all alike
         begun_s = time.monotonic()
         with TopUps(self.stack, {plan.offer: plan.stock, quiet: self.others[quiet]}) as changes:
@@ -216,7 +223,7 @@ class Bench:
         took_s = time.monotonic() - begun_s
         self.sold.append((plan, run.outcomes.get("won", 0)))
         plan.requests.path.unlink()
-        heard = crowd.close(plan.offer, changes.asked_s, took_s) if crowd else None
+        heard = crowd.close(plan.offer, changes.asked_s, took_s, grown) if crowd else None
         self.others[quiet] = changes.stocks[quiet]
         return run, heard
 
@@ -237,6 +244,7 @@ def summary(pairs: list[Pair]) -> dict[str, dict[str, float]]:
             "p99_ms_watched": median(pair.watched.p99_us for pair in chosen) / 1000,
             "events_per_s": median(pair.heard.events_per_s for pair in chosen),
             "us_per_event": median(pair.us_per_event for pair in chosen),
+            "kib_per_watcher": max(pair.heard.bytes_per_watcher for pair in chosen) / 1024,
             "crowd_cpu_share": median(pair.heard.crowd_cpu_share for pair in chosen),
         }
         for name, late in (("hot", [p.heard.hot for p in chosen]), ("quiet", [p.heard.quiet for p in chosen])):
