@@ -259,8 +259,8 @@ def whole_page(found: PeersReport, images: dict[str, Image]) -> str:
         " medians over pairs of one round. The server is alone on one core, Redis and the generator share another."
     )
     ratios = (
-        "“ours is”: this gateway's clicks/s divided by that server's. “by CPU”: the same for clicks per second of the"
-        " server's CPU time, which also holds on a machine that is busy with other things."
+        "“ours is”: this gateway's clicks/s divided by that server's. “by CPU”: the same for clicks per second of"
+        " the server's CPU time, which also holds on a machine that is busy with other things."
     )
     cpu = (
         "Server and Redis together, Redis being the darker part. The generator is not in it, nor is FastAPI, which"
