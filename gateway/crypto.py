@@ -56,7 +56,12 @@ class HmacSha256:
 
     def signed(self, message: bytes, signature: bytes) -> bool:
         """Whether `signature` is the message's; takes the same time for all wrong ones."""
-        return compare_digest(self.signature(message), signature)
+        # Not through `signature`: a call here is a tenth of all that a token costs.
+        inner = self._inner.copy()
+        inner.update(message)
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return compare_digest(b2a_base64(outer.digest(), newline=False).translate(_TO_URL, b"="), signature)
 
 
 def derive_key(secret: bytes, purpose: str) -> bytes:

@@ -13,18 +13,15 @@ _OVERFLOW = "overflow"
 class WindowLimit:
     """So many in a fixed window, counted by key. A burst across an edge may be twice the rate: a loose bound."""
 
-    __slots__ = ("_counts", "_ends_s", "_limit", "_window_s")
+    __slots__ = ("_counts", "_ends_s", "_limit", "_window_s", "active")
 
     def __init__(self, rate: Rate) -> None:
+        self.active = rate.count > 0
+        """Whether there is a limit at all."""
         self._limit = rate.count
         self._window_s = rate.window_ms / 1000
         self._ends_s = 0.0
         self._counts: dict[str, int] = {}
-
-    @property
-    def active(self) -> bool:
-        """Whether there is a limit at all."""
-        return self._limit > 0
 
     def wait_ms(self, key: str, now_s: float) -> int:
         """Count one; 0 when it is within the limit, else the milliseconds until the window ends."""
