@@ -254,6 +254,12 @@ def test_every_command_has_tests_of_its_words() -> None:
     assert {name: set(scripts.load(name).words) for name in scripts.names()} == {
         "adjust_stock": {"APPLIED", "REPEATED", "TOO_LOW", "STALE", "MISSING"},
         "admit": {"DECIDED", "LATE", "FENCED", "STALE", "MISSING"},
+        "close": {"CLOSED", "UNCHANGED"},
+        "freeze": {"FROZEN", "UNDONE", "STALE", "MISSING"},
+        "give": {"GIVEN", "OPEN", "NOTHING", "FENCED", "STALE", "MISSING"},
+        "mark_dry": {"MARKED", "MOVED", "STALE", "MISSING"},
+        "receive": {"RECEIVED", "REPEATED", "AHEAD", "FENCED", "STALE", "MISSING"},
+        "unfreeze": {"UNFROZEN", "UNCHANGED", "STALE", "MISSING"},
         "approve_run": {"APPROVED", "UNCHANGED", "EARLY", "STALE", "MISSING"},
         "forget_consumer": {"FORGOTTEN", "KEPT"},
         "note_return": {"NOTED", "STALE"},

@@ -14,15 +14,15 @@ MUTATIONS = (
     Mutation(
         "dedupe removed",
         "lua/admit.lua",
-        "local record = changed[shopper] or records[index]",
-        "local record = changed[shopper]",
+        "local record = records[place]",
+        "local record = place < index and records[place] or nil",
         LUA,
     ),
     Mutation(
         "a shopper twice in one batch is not seen",
         "lua/admit.lua",
-        "local record = changed[shopper] or records[index]",
-        "local record = records[index]",
+        "    first[shopper] = index\n",
+        "",
         LUA,
     ),
     Mutation(
@@ -58,7 +58,7 @@ MUTATIONS = (
     Mutation(
         "a stock operation applies as often as it is sent",
         "lua/adjust_stock.lua",
-        "if redis.call('HEXISTS', KEYS[4], ARGV[1]) == 1 then",
+        "if known then",
         "if false then",
         LUA,
     ),
@@ -78,7 +78,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the shield's copy of winners need not be exact",
-        "gateway/admission/gate.py",
+        "gateway/admission/winners.py",
         "if before == after and epoch == str(offer.epoch).encode() and len(winners) == count:",
         "if len(winners) > count:",
         SHIELD,
@@ -129,7 +129,7 @@ MUTATIONS = (
     Mutation(
         "a timed-out connection is used on",
         "gateway/admission/batch.py",
-        '        self._gate.wire.drop("Redis did not answer a batch in time")\n',
+        '        flight.primary.wire.drop("Redis did not answer a batch in time")\n',
         "",
         "tests/gateway/test_faults.py tests/gateway/test_wire.py",
     ),
