@@ -67,6 +67,8 @@ class Curves:
     unit: str
     x_name: str
     lines: Sequence[Line]
+    x_log: int = 0
+    """Base of a logarithmic x axis; 0: a linear one from zero."""
 
 
 def draw(panels: Sequence[Panel | Curves], *, columns: int = 1) -> bytes:
@@ -147,7 +149,11 @@ def _curves(axes: Any, panel: Curves) -> None:
         axes.plot(line.x, [median(runs) for runs in line.runs], "o-", color=colour, label=line.name, markersize=4)
         low, high = [min(runs) for runs in line.runs], [max(runs) for runs in line.runs]
         axes.fill_between(line.x, low, high, color=colour, alpha=0.15, linewidth=0)
-    axes.set_xlim(left=0)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
+    if panel.x_log:
+        axes.set_xscale("log", base=panel.x_log)
+        axes.minorticks_off()
+    else:
+        axes.set_xlim(left=0)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
     axes.set_xlabel(panel.x_name, fontsize=8, color=FAINT)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))

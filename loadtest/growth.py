@@ -107,7 +107,7 @@ def write(found: Found, folder: Path) -> list[Path]:
     """Leave JSON, chart and page; their paths."""
     data = machine.publish(found, folder, "growth")
     shown = {axis: label for axis, label in LABELS.items() if any(row.axis == axis for row in found.rows)}
-    png = growth_figures.chart(found.rows, shown)
+    png = growth_figures.chart(found.points, shown)
     data.with_suffix(".png").write_bytes(png)
     about = machine.describe()
     lines = [f"{about.cpu}, {about.cores} cores, {about.kernel}, {about.python}", f"commit {about.commit}"]

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from matplotlib.figure import Figure
+from loadtest.charts import Curves, Line, draw
 
 FLAT_MAX = 1.25
 """A click is flat when it costs at most this much more at the largest size than at the smallest."""
 LINEAR_MAX = 1.0
 """Largest slope in a chart of logarithms that is not worse than linear."""
-COLOURS = {"gateway": "#1a73e8", "Redis": "#d93025"}
-STYLES = ("o-", "s--", "^:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +30,12 @@ class Point:
     small_gateway_us: float
     small_redis_us: float
     batch_mean: float
+
+
+WHOSE: dict[str, Callable[[Point], float]] = {
+    "gateway": lambda point: point.gateway_us,
+    "Redis": lambda point: point.redis_us,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,31 +117,26 @@ def verdicts(found: Sequence[Row]) -> list[Verdict]:
     return judged
 
 
-def chart(found: Sequence[Row], axes_shown: dict[str, str]) -> bytes:
-    """A PNG with one panel per axis (name → label): CPU per click against the size, beside the small system."""
-    figure = Figure(figsize=(11, 4.2 * math.ceil(len(axes_shown) / 2)), layout="constrained")
-    panels = figure.subplots(math.ceil(len(axes_shown) / 2), 2, squeeze=False).flatten()
-    for panel, (axis, label) in zip(panels, axes_shown.items(), strict=False):
-        chosen = [row for row in found if row.axis == axis]
-        for style, series in zip(STYLES, dict.fromkeys(row.series for row in chosen), strict=False):
-            line = [row for row in chosen if row.series == series]
-            sizes = [max(1, row.size) for row in line]
-            panel.plot(
-                sizes,
-                [row.gateway_us for row in line],
-                style,
-                color=COLOURS["gateway"],
-                label=f"gateway, {series}",
-            )
-            panel.plot(
-                sizes, [row.redis_us for row in line], style, color=COLOURS["Redis"], label=f"Redis, {series}"
-            )
-        panel.set_xscale("log", base=2 if axis == "workers" else 10)
-        panel.set_ylim(bottom=0)
-        panel.set_xlabel(label)
-        panel.set_ylabel("CPU per click, µs")
-        panel.grid(alpha=0.3)
-        panel.legend(fontsize=8)
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=110)
-    return image.getvalue()
+def chart(points: Sequence[Point], labels: dict[str, str]) -> bytes:
+    """A PNG with one panel per kind of growth (name → label): CPU per click against the size, all runs."""
+    panels = []
+    for axis, label in labels.items():
+        lines = []
+        series = sorted({point.series for point in points if point.axis == axis}, reverse=True)
+        for number, name in enumerate(series):
+            chosen = [point for point in points if (point.axis, point.series) == (axis, name)]
+            sizes = sorted({point.size for point in chosen})
+            beside = ", on all offers" if number else ""
+            lines += [
+                Line(
+                    f"{whose}{beside}",
+                    [max(1, size) for size in sizes],
+                    [[of(point) for point in chosen if point.size == size] for size in sizes],
+                    2 * number + hue,
+                )
+                for hue, (whose, of) in enumerate(WHOSE.items())
+            ]
+        panels.append(
+            Curves(f"More {label}", "CPU per click, µs", label, lines, x_log=2 if axis == "workers" else 10)
+        )
+    return draw(panels, columns=2)
