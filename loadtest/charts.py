@@ -24,6 +24,7 @@ DPI = 144
 PANEL_HEIGHT_INCH = 3.1
 WIDTH_INCH = 9.6
 LIGHTER = 0.5
+BAR_MAX = 0.25
 GROUP_SHARE = 0.82
 """How much of a group's place its bars take together."""
 
@@ -88,9 +89,18 @@ def draw(panels: Sequence[Panel | Curves], *, columns: int = 1) -> bytes:
         else:
             _curves(axes, panel)
         axes.set_ylim(bottom=0)
-    handles, labels = grid.flat[0].get_legend_handles_labels()
+    known: dict[str, Any] = {}
+    for axes in grid.flat:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            known.setdefault(label, handle)
     figure.legend(
-        handles, labels, loc="outside upper left", frameon=False, fontsize=9, labelcolor=INK, ncols=len(labels)
+        list(known.values()),
+        list(known),
+        loc="outside upper left",
+        frameon=False,
+        fontsize=9,
+        labelcolor=INK,
+        ncols=max(1, len(known)),
     )
     image = io.BytesIO()
     figure.savefig(image, format="png", dpi=DPI, facecolor=CARD)
@@ -112,7 +122,7 @@ def _frame(axes: Any, title: str, unit: str) -> None:
 
 
 def _bars(axes: Any, panel: Panel) -> None:
-    width = GROUP_SHARE / max(1, len(panel.series))
+    width = min(GROUP_SHARE / max(1, len(panel.series)), BAR_MAX)
     for number, series in enumerate(panel.series):
         shift = (number - (len(panel.series) - 1) / 2) * width
         places = [place for place, runs in enumerate(series.runs) if runs]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,9 +12,10 @@ from rich.table import Table
 
 from loadtest import charts, page
 from loadtest.charts import Bars, Panel
-from loadtest.figures import FULL_CORE_SHARE, IDLE_CORE_SHARE, Goal, Row, Run
+from loadtest.figures import FULL_CORE_SHARE, IDLE_CORE_SHARE, Goal, Row, Run, chosen
 from loadtest.machine import Machine
 from loadtest.page import Image, Section
+from loadtest.scenarios import BATCHING
 
 COLUMNS = (
     "scenario",
@@ -35,7 +36,7 @@ COLUMNS = (
 LEFT_COLUMNS = frozenset({"scenario", "target"})
 GOAL_COLUMNS = ("figure", "measured", "wanted", "reached")
 MOODS = {"reached": "yes", "NOT reached": "no", "not measured": "faint"}
-HUES = {"relaxed": 0, "strict": 2, "constant": 4, "batched": 0, "unbatched": 1}
+HUES = {"relaxed": 0, "strict": 2, "constant": 4, "batched": 3, "unbatched": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,31 +172,33 @@ def show_tables(
 
 def chart(found: Report) -> bytes:
     """A PNG: clicks/s and CPU per click of every target, by scenario and connections."""
-    places = list(dict.fromkeys((run.scenario, run.connections) for run in found.runs))
+    speed = [run for run in found.runs if run.scenario != BATCHING]
+    batching = [run for run in found.runs if run.scenario == BATCHING]
+    panels = []
+    if speed:
+        panels.append(_panel("Clicks per second", "clicks/s", speed, lambda run: run.clicks_per_s))
+    for title, runs in (
+        ("CPU per click, server and Redis; Redis is the darker part", speed),
+        ("CPU per click, batched and one script call per click; Redis is the darker part", batching),
+    ):
+        if runs:
+            together = _panel(title, "µs", runs, lambda run: run.gateway_cpu_us + run.redis_cpu_us, redis=True)
+            panels.append(together)
+    return charts.draw(panels)
+
+
+def _panel(title: str, unit: str, runs: Sequence[Run], of: Callable[[Run], float], *, redis: bool = False) -> Panel:
+    places = list(dict.fromkeys((run.scenario, run.connections) for run in runs))
     groups = [f"{scenario.replace('_', ' ')}\n{connections}" for scenario, connections in places]
-    targets = list(dict.fromkeys(run.target for run in found.runs))
 
-    def runs(target: str, place: tuple[str, int]) -> list[Run]:
-        return [run for run in found.runs if (run.target, run.scenario, run.connections) == (target, *place)]
+    def values(name: str, of: Callable[[Run], float]) -> list[list[float]]:
+        return [[of(run) for run in chosen(runs, *place, name)] for place in places]
 
-    rates = [
-        Bars(name, [[run.clicks_per_s for run in runs(name, place)] for place in places], HUES.get(name, 3))
-        for name in targets
+    series = [
+        Bars(name, values(name, of), HUES.get(name, 5), values(name, lambda run: run.redis_cpu_us) if redis else ())
+        for name in dict.fromkeys(run.target for run in runs)
     ]
-    together = [
-        Bars(
-            name,
-            [[run.gateway_cpu_us + run.redis_cpu_us for run in runs(name, place)] for place in places],
-            HUES.get(name, 3),
-        )
-        for name in targets
-    ]
-    return charts.draw(
-        [
-            Panel("Clicks per second", "clicks/s", groups, rates),
-            Panel("CPU per click, server and Redis together", "µs", groups, together),
-        ]
-    )
+    return Panel(title, unit, groups, series)
 
 
 def invariants(breaches: Sequence[str], held: str) -> Section:
