@@ -24,7 +24,11 @@ DPI = 144
 PANEL_HEIGHT_INCH = 3.1
 WIDTH_INCH = 9.6
 LIGHTER = 0.5
+"""Opacity of bars of which a part is drawn darker."""
+
 BAR_MAX = 0.25
+"""The widest bar, as a share of a group's place."""
+
 GROUP_SHARE = 0.82
 """How much of a group's place its bars take together."""
 
