@@ -99,6 +99,7 @@ def grow_offers(growth: Growth, small: Stack, grown: Stack, counts: list[int]) -
     for sku in products:
         grown.api.create_product(sku, price=BASE_PRICE, stock=PRODUCT_STOCK)
     offers: list[str] = []
+    resident_more = 0
     with connected(grown.folder / "redis.sock") as redis:
         for count in counts:
             before = redis.used_bytes()
@@ -113,8 +114,8 @@ def grow_offers(growth: Growth, small: Stack, grown: Stack, counts: list[int]) -
                 growth.note("offers", "clicks on all", count, growth.run(grown, plan, repetition), beside)
                 if repetition == 0:
                     # Its first clicks on these offers: the worker gets to know them.
-                    more = grown.gateway.usage().resident_bytes[0] - resident
-                    growth.weigh("gateway bytes per offer it knows", more / len(new))
+                    resident_more += grown.gateway.usage().resident_bytes[0] - resident
+                    growth.weigh("gateway bytes per offer it knows, at most", resident_more / len(offers))
     growth.sampled[grown.name] = offers[:: max(1, len(offers) // SAMPLED)]
 
 

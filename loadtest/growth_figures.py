@@ -32,10 +32,11 @@ class Point:
     batch_mean: float
 
 
-WHOSE: dict[str, Callable[[Point], float]] = {
-    "gateway": lambda point: point.gateway_us,
-    "Redis": lambda point: point.redis_us,
+WHOSE: dict[str, tuple[Callable[[Point], float], Callable[[Point], float]]] = {
+    "gateway": (lambda point: point.gateway_us, lambda point: point.small_gateway_us),
+    "Redis": (lambda point: point.redis_us, lambda point: point.small_redis_us),
 }
+"""CPU per click on the grown and on the small system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,11 @@ def verdicts(found: Sequence[Row]) -> list[Verdict]:
 
 
 def chart(points: Sequence[Point], labels: dict[str, str]) -> bytes:
-    """A PNG with one panel per kind of growth (name → label): CPU per click against the size, all runs."""
+    """A PNG with one panel per kind of growth (name → label): CPU per click against the size, all runs.
+
+    What a machine does besides slows a pair of runs alike. So their ratio is drawn, times the small system's median.
+    """
+    usual = {whose: median(small(point) for point in points) for whose, (_, small) in WHOSE.items()}
     panels = []
     for axis, label in labels.items():
         lines = []
@@ -131,10 +136,13 @@ def chart(points: Sequence[Point], labels: dict[str, str]) -> bytes:
                 Line(
                     f"{whose}{beside}",
                     [max(1, size) for size in sizes],
-                    [[of(point) for point in chosen if point.size == size] for size in sizes],
+                    [
+                        [usual[whose] * of(point) / small(point) for point in chosen if point.size == size]
+                        for size in sizes
+                    ],
                     2 * number + hue,
                 )
-                for hue, (whose, of) in enumerate(WHOSE.items())
+                for hue, (whose, (of, small)) in enumerate(WHOSE.items())
             ]
         panels.append(
             Curves(f"More {label}", "CPU per click, µs", label, lines, x_log=2 if axis == "workers" else 10)
