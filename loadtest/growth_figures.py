@@ -121,7 +121,7 @@ def verdicts(found: Sequence[Row]) -> list[Verdict]:
 def chart(points: Sequence[Point], labels: dict[str, str]) -> bytes:
     """A PNG with one panel per kind of growth (name → label): CPU per click against the size, all runs.
 
-    What a machine does besides slows a pair of runs alike. So their ratio is drawn, times the small system's median.
+    What a machine does besides slows both runs of a pair: so their ratio is drawn, times the small one's median.
     """
     usual = {whose: median(small(point) for point in points) for whose, (_, small) in WHOSE.items()}
     panels = []
