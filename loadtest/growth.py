@@ -99,7 +99,9 @@ def show(found: Found, console: Console) -> None:
         console.print(table)
     for breach in found.breaches:
         console.print(f"[red]BROKEN: {breach}[/red]")
-    if not found.breaches:
+    if found.settings["no_books"] == "True":
+        console.print("orders were not written and not looked at (--no-books)")
+    elif not found.breaches:
         console.print("[green]offers checked from the outside: units, limits and orders agree[/green]")
 
 
