@@ -47,6 +47,8 @@ def _slot_in(words: tuple[Any, ...]) -> int | None:
     for word in words[1:]:
         if isinstance(word, str) and word.startswith(_KEY):
             return cluster.slot_of(word.partition("}")[0] + "}")
+        if isinstance(word, bytes) and word.startswith(_KEY.encode()):
+            return cluster.slot_of(word.partition(b"}")[0].decode() + "}")
     return None
 
 
