@@ -9,8 +9,10 @@ function has changed, everything goes granian's way, and the log says so.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import logging
+import os
 from collections.abc import Callable
 from contextvars import Context
 from typing import Any
@@ -83,7 +85,19 @@ def install(loop: asyncio.AbstractEventLoop, take: Take) -> None:
                 granian.__version__,
             )
 
+    _do_not_interrupt()
     if granians is not None and list(inspect.signature(granians).parameters) == _MAKER_TAKES:
         setattr(_futures, _MAKER, maker)
     # The scheduler is made before the worker's loop runs on.
     loop.call_soon(check)
+
+
+def _do_not_interrupt() -> None:
+    """Let granian's thread read all that has arrived before the event loop's thread works on the first of it.
+
+    Otherwise the first request of many wakes the event loop, which takes the core from the thread that was about to
+    hand over the others, and makes a turn, and a batch, of one. Threads that are started from now on inherit it.
+    """
+    if hasattr(os, "SCHED_BATCH"):
+        with contextlib.suppress(OSError):  # where it is forbidden, it is only a little slower
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
