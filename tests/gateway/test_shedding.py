@@ -84,7 +84,7 @@ def test_a_flood_hears_busy_and_loses_nothing(
     shoppers = (f"shopper-{number:06d}" for number in range(20_000))
     clicks = generators.write_requests(tmp_path / "clicks", offer_id, shoppers, Mint(TOKEN_SECRET.encode()))
     with slowed(one):
-        heard = generators.click(one.url, clicks, connections=200, duration_s=2, core=None, repeat=True)
+        heard = generators.click(one.url, clicks, connections=1000, duration_s=2, core=None, repeat=True)
 
     # then some hear `busy`, the others are served, and exactly who was told so has a unit.
     wait_until(lambda: counted(one, "busy", "won", "already_won") >= heard.replies)
