@@ -170,4 +170,4 @@ def _curves(axes: Any, panel: Curves) -> None:
         axes.set_xlim(left=0)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
     axes.set_xlabel(panel.x_name, fontsize=8, color=FAINT)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
