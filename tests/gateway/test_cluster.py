@@ -1,10 +1,12 @@
-"""Given a Redis Cluster, the gateway sells on every primary, follows a slot that moves, and goes on after a failover."""
+"""Given a Redis Cluster, the gateway sells on every primary and follows a slot that moves to another."""
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -12,7 +14,6 @@ from redis import Redis
 from gateway import keys, offers, store
 from tests.cluster import Cluster, begin_move, end_move, move_keys
 from tests.conftest import wait_until
-from tests.gateway.conftest import StartGateway
 from tests.gateway.failover import Server
 from tests.gateway.serving import Gateway
 from tests.lua.calling import Sale
@@ -56,6 +57,53 @@ def test_offers_on_every_shard_sell_out_exactly(selling: Gateway, redis: Redis, 
         assert selling.get(f"/seckill/{sale.id}/mine", "s0").json()["outcome"] in {"won", "none"}
     listed = {each["id"]: each for each in selling.get("/seckill?limit=500").json()["items"]}
     assert {listed[sale.id]["left"] for sale in sales} == {0}
+
+
+def script_calls(cluster: Cluster) -> list[int]:
+    """How often each primary was called for a script."""
+    found = []
+    for server in cluster.primaries:
+        with server.client as client:
+            stats: Any = client.info("commandstats")
+            found.append(int(stats.get("cmdstat_evalsha", {"calls": 0})["calls"]))
+    return found
+
+
+def shoppers_of(bucket: int, buckets: int, count: int) -> list[str]:
+    """So many shoppers whose home it is."""
+    names = (f"shopper {number}" for number in itertools.count())
+    at_home = (name for name in names if keys.home_bucket(name.encode(), buckets) == bucket)
+    return list(itertools.islice(at_home, count))
+
+
+@pytest.mark.parametrize("buckets", [1, 3])
+def test_each_primary_has_its_share_of_one_hot_offer(
+    selling: Gateway, cluster: Cluster, redis: Redis, offer_id: str, buckets: int
+) -> None:
+    sale = Sale.open(redis, offer_id, stock=30, buckets=buckets)
+    crowd = [
+        each for bucket in keys.bucket_numbers(buckets) for each in shoppers_of(bucket, buckets, 30 // buckets)
+    ]
+    # One at a time, so that every click is a call.
+    before = script_calls(cluster)
+    assert Counter(selling.outcome(sale.id, each) for each in crowd) == {"won": 30}
+    calls = sorted(after - then for after, then in zip(script_calls(cluster), before, strict=True))
+    assert calls == ([0, 0, 30] if buckets == 1 else [10, 10, 10])
+    # Nothing is left anywhere: who comes now hears it, whatever their bucket.
+    for bucket in keys.bucket_numbers(buckets):
+        late = shoppers_of(bucket, buckets, 31)[-1]
+        assert selling.outcome(sale.id, late) == "sold_out"
+
+
+def test_a_bucket_on_another_primary_gives_what_it_has(selling: Gateway, redis: Redis, offer_id: str) -> None:
+    # Given buyers who are all at home in one of three buckets,
+    sale = Sale.open(redis, offer_id, stock=30, buckets=3)
+    crowd = shoppers_of(0, 3, 33)
+    heard = [selling.outcome(sale.id, each) for each in crowd]
+    # then they get the units of all three, each once.
+    assert heard == ["won"] * 30 + ["sold_out"] * 3
+    units = sorted(int(ticket.split(b",")[1]) for _, ticket in sale.streamed())
+    assert units == list(range(1, 31))
 
 
 def test_clicks_wait_for_a_slot_that_moves_and_none_is_lost(
