@@ -65,6 +65,10 @@ end
 if offer[1] ~= ARGV[2] or offer[2] ~= ARGV[3] then
   return {'STALE', now}
 end
+-- A caller that was told of no freed units may name the offer for them; then there must be none.
+if KEYS[3] == KEYS[1] and tonumber(offer[11]) > 0 then
+  return {'STALE', now}
+end
 
 local clicks = cmsgpack.unpack(ARGV[8])
 local shoppers, order_numbers = clicks[1], clicks[2]

@@ -49,14 +49,30 @@ class Whole(NamedTuple):
     now_ms: int
 
 
+SPARED: tuple[tuple[str, ...], ...] = ((), ("even", "odd"), ("even", "odd", "freed"))
+"""Keys that may not exist, done without step by step while a slot moves: a server of a cluster runs no script then
+of whose keys it lacks one. Clicks are not counted in a window, and freed units wait.
+"""
+
+
 class AdmitCall:
     """The part of the command that is the same for every batch of one offer bucket at one version."""
 
     __slots__ = ("_head", "_tail")
 
     def __init__(
-        self, offer: str, *, bucket: int, version: int, epoch: int, run_id: str, rate: Rate, lease_ms: int
+        self,
+        offer: str,
+        *,
+        bucket: int,
+        version: int,
+        epoch: int,
+        run_id: str,
+        rate: Rate,
+        lease_ms: int,
+        spared: int = 0,
     ) -> None:
+        """`spared` counts in `SPARED`; the other arguments are those of the script."""
         script = scripts.load("admit")
         shard = keys.shard_of(offer, bucket)
         named = {
@@ -68,10 +84,11 @@ class AdmitCall:
             "stream": keys.stream(shard),
             "counters": keys.counters(shard),
         }
+        named |= dict.fromkeys(SPARED[spared], named["offer"])
         parts = 3 + len(script.keys) + len(script.args)
         head = pack("EVALSHA", script.sha, len(named), *(named[key] for key in script.keys), run_id, version, epoch)
         self._head = b"*%d%b" % (parts, head[head.index(b"\r\n") :])
-        tail = pack(rate.count, rate.window_ms, lease_ms)
+        tail = pack(0 if spared else rate.count, rate.window_ms, lease_ms)
         self._tail = tail[tail.index(b"\r\n") + 2 :]
 
     def encode(

@@ -125,6 +125,7 @@ class Lane:
         self.lanes: tuple[Lane, ...] = ()
         """In the lane of an offer's first bucket: those of all, if there are several."""
         self._stalled = False
+        self.spared = 0  # while the slot moves, what is done without: counts in SPARED
         self._queue_max = gate.settings.queue_max
         self._queue_wait_s = gate.settings.queue_wait_max_ms / 1000
         self.clock = primary.clock
@@ -147,12 +148,12 @@ class Lane:
             run_id=self.primary.run_id,
             rate=self._gate.settings.rate_per_shopper,
             lease_ms=self._gate.settings.lease_ms,
+            spared=self.spared,
         )
 
     def move(self, primary: Primary) -> None:
         """Another server has the bucket now: what is sent from now on goes there."""
-        self.primary = primary
-        self.clock = primary.clock
+        self.primary, self.clock = primary, primary.clock
         self.set_offer(self.offer, self.judge)
 
     @property
@@ -331,13 +332,13 @@ class Lane:
 
         tell(lost)
         until_s = flight.asked_s + self._gate.settings.click_timeout_ms / 1000
-        primary = flight.primary
-        primary.replication.confirm(primary.run_id, flight.asked_s, until_s, on_told)
+        flight.primary.replication.confirm(flight.primary.run_id, flight.asked_s, until_s, on_told)
 
     def _on_whole(self, flight: Flight, whole: Whole) -> None:
         match whole.word:
             case "STALE":
-                self._retry(flight, script=False)
+                self.spared = min(self.spared, 1)  # units may have come back
+                self._put_back(flight, partial(self._gate.reload, self, script=False))
             case "LATE":
                 self._answer_all(flight.unload(), BUSY)
             case _:
@@ -354,16 +355,13 @@ class Lane:
             log.warning("offer %s: %s", self.offer.id, problem)
             self._answer_unknown(flight.unload(), flight.deadline_ms)
         elif remedy is Remedy.RELOAD:
-            self._retry(flight, script=True)
+            self._put_back(flight, partial(self._gate.reload, self, script=True))
         elif remedy is Remedy.FOLLOW:
             self._put_back(flight, partial(self._gate.follow, self, str(problem)))
         else:
             log.warning("offer %s: %s", self.offer.id, problem)
             self._answer_all(flight.unload(), UNAVAILABLE)
             flight.primary.refused(str(problem), remedy)
-
-    def _retry(self, flight: Flight, *, script: bool) -> None:
-        self._put_back(flight, partial(self._gate.reload, self, script=script))
 
     def _put_back(self, flight: Flight, then: Callable[[], None]) -> None:
         """Put clicks that were certainly not decided back in front, and go on when the gate has done something."""

@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway import keys, scripts
+from gateway.admission.admit import SPARED
 from gateway.admission.audience import judge_of
 from gateway.admission.batch import BUSY, UNAVAILABLE, Lane, Teller
 from gateway.admission.connections import Connections
@@ -253,13 +254,22 @@ class Gate(Connections):
         self._spawn(self._follow(lane, error))
 
     async def _follow(self, lane: Lane, error: str) -> None:
-        """Until the slot has moved, its keys are on two servers: then nothing helps but to wait a little."""
         try:
             if not error.startswith(("ASK", "TRYAGAIN")):
                 await self.looked_around()
+            elif lane.spared < len(SPARED) - 1:
+                # Keys that are nowhere yet are not missed.
+                self._spare(lane, lane.spared + 1)
+                return
+            # The lane's keys are on two servers: nothing helps but to wait a little.
             await asyncio.sleep(FOLLOW_AFTER_S)
         finally:
             lane.resume()
+
+    def _spare(self, lane: Lane, step: int) -> None:
+        if lane.spared != step:
+            lane.spared = step
+            lane.set_offer(lane.offer, lane.judge)
 
     def want_winners(self, lane: Lane) -> None:
         """Fetch a copy of the offer's winners for the lane's shield."""
@@ -303,6 +313,8 @@ class Gate(Connections):
                 if ticks % LOOK_EVERY_TICKS == 0 or doubts or primary.alarmed:
                     work.append(partial(self._look_again, primary))
             if ticks % REPORT_EVERY_TICKS == 0:
+                for lane in self.all_lanes():
+                    self._spare(lane, 0)
                 work += [self._report_clicks, self._note_returns]
                 self._drop_idle_lanes()
             for each in work:

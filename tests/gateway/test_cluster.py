@@ -12,8 +12,9 @@ import pytest
 from redis import Redis
 
 from gateway import keys, offers, store
-from tests.cluster import Cluster, begin_move, end_move, move_keys
+from tests.cluster import Cluster, begin_move, end_move, move_keys, slot_of
 from tests.conftest import wait_until
+from tests.gateway.conftest import StartGateway
 from tests.gateway.failover import Server
 from tests.gateway.serving import Gateway
 from tests.lua.calling import Sale
@@ -104,6 +105,34 @@ def test_a_bucket_on_another_primary_gives_what_it_has(selling: Gateway, redis: 
     assert heard == ["won"] * 30 + ["sold_out"] * 3
     units = sorted(int(ticket.split(b",")[1]) for _, ticket in sale.streamed())
     assert units == list(range(1, 31))
+
+
+def test_a_slot_that_is_about_to_move_goes_on_selling(
+    cluster: Cluster, redis: Redis, offer_id: str, start_gateway: StartGateway
+) -> None:
+    # Given an offer that has buyers, but no freed units and nobody in a rate window yet,
+    limited = start_gateway(cluster.url, rate_per_shopper="5/s")
+    sale = Sale.open(redis, offer_id, stock=100)
+    assert limited.outcome(sale.id, "zoe") == "won"
+    redis.unlink(keys.rate(sale.id, 0))
+    redis.unlink(keys.rate(sale.id, 1))
+    shard = keys.shard_of(offer_id)
+    source = cluster.owner(shard)
+    begin_move(shard, source, other(cluster, source))
+    # then keys that do not exist yet hold nobody up,
+    assert [limited.outcome(sale.id, f"s{number}") for number in range(5)] == ["won"] * 5
+    # nor does a unit that comes back meanwhile and is sold again under its number.
+    with source.client as client:
+        client.execute_command("CLUSTER", "SETSLOT", slot_of(shard), "STABLE")
+        sale.free(1)
+    begin_move(shard, source, other(cluster, source))
+    assert limited.outcome(sale.id, "amy") == "won"
+    assert sale.record("amy")[0].units == (1,)
+    for each in (source, other(cluster, source)):
+        with each.client as client:
+            client.execute_command("CLUSTER", "SETSLOT", slot_of(shard), "STABLE")
+    # And the slot that stays is sold from as before.
+    wait_until(lambda: limited.outcome(sale.id, "bob", quantity=2) == "rate_limited")
 
 
 def test_clicks_wait_for_a_slot_that_moves_and_none_is_lost(
