@@ -37,11 +37,13 @@ class ReceiptSigner:
             units: unit numbers joined by commas.
             terms: ``"price":…,"pay_by_ms":…,"won_at_ms":…`` as JSON members.
         """
-        payload = to_base64url(
-            b'{"offer":"%b","shopper":%b,"order_no":"%b","units":[%b],%b}'
-            % (offer, shopper_json, order_no, units, terms)
-        )
-        return b"%b%b.%b" % (_PREFIX, payload, self._keys[0].signature(payload))
+        # `join` takes a third of the time of `%`.
+        parts = (
+            b'{"offer":"', offer, b'","shopper":', shopper_json, b',"order_no":"', order_no,
+            b'","units":[', units, b"],", terms, b"}",
+        )  # fmt: skip
+        payload = to_base64url(b"".join(parts))
+        return b"".join((_PREFIX, payload, b".", self._keys[0].signature(payload)))
 
     def verify(self, receipt: str) -> dict[str, Any]:
         """What a genuine receipt says.

@@ -95,11 +95,11 @@ class TokenVerifier:
     def _read(self, authorization: bytes) -> Shopper:
         if len(authorization) > self._token_max_bytes:
             raise TokenError(f"the token is longer than {self._token_max_bytes} bytes")
-        head, *parts = authorization.split(b".")
-        keys = self._heads.get(head) or self._learn(head)
-        if len(parts) != 2 or not parts[0]:
+        parts = authorization.split(b".")
+        keys = self._heads.get(parts[0]) or self._learn(parts[0])
+        if len(parts) != 3 or not parts[1]:
             raise TokenError("the token does not have three parts")
-        payload, signature = parts
+        _, payload, signature = parts
         signature = signature.rstrip(b" ")
         for key, is_demo in keys:
             if key.signed(payload, signature):

@@ -29,11 +29,12 @@ class WindowLimit:
             self._counts = {}
             self._ends_s = now_s + self._window_s
         counts = self._counts
-        count = counts.get(key, 0) + 1
-        if count == 1 and len(counts) >= ADDRESSES_MAX:
-            key = _OVERFLOW
-            count = counts.get(key, 0) + 1
-        counts[key] = count
+        if key in counts:
+            counts[key] = count = counts[key] + 1
+        else:
+            if len(counts) >= ADDRESSES_MAX:
+                key = _OVERFLOW
+            counts[key] = count = counts.get(key, 0) + 1
         if count <= self._limit:
             return 0
         return max(1, int((self._ends_s - now_s) * 1000))
@@ -55,12 +56,13 @@ class LocalLimits:
     def wait_ms(self, peer: str, forwarded_for: str | None) -> int:
         """0 when the click may go on, else how long to wait. `peer` is an address and a port."""
         now_s = time.monotonic()
-        if self._per_address.active:
+        per_address, total = self._per_address, self._total
+        if per_address.active:
             key = self._keys.get(peer) if forwarded_for is None else None
-            wait_ms = self._per_address.wait_ms(key or self._key(peer, forwarded_for), now_s)
+            wait_ms = per_address.wait_ms(key or self._key(peer, forwarded_for), now_s)
             if wait_ms:
                 return wait_ms
-        return self._total.wait_ms("", now_s) if self._total.active else 0
+        return total.wait_ms("", now_s) if total.active else 0
 
     def _key(self, peer: str, forwarded_for: str | None) -> str:
         key = self._address.key(peer.rpartition(":")[0].strip("[]"), forwarded_for)

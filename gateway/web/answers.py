@@ -12,13 +12,12 @@ from gateway.admission.outcome import LETTERS
 from gateway.receipts import ReceiptSigner
 from gateway.settings import Settings
 from gateway.web import replies
-from gateway.web.replies import HEADERS, TicketWriter
+from gateway.web.replies import ALREADY_WON, HEADERS, WON, TicketWriter
 
 log = logging.getLogger(__name__)
 
 _OUTCOMES = {ord(letter): outcome for letter, outcome in LETTERS.items()}
-_WON = ord("W")
-_ALREADY_WON = ord("A")
+_W, _A = b"WA"
 WRITERS_MAX = 1024
 """Encoders of tickets that are kept, each of one offer."""
 
@@ -45,10 +44,10 @@ class Answers:
         for click, letter, detail in zip(clicks, letters, details, strict=True):
             asker: Asker = click[0]
             try:
-                if letter == _WON:
-                    asker.response_bytes(201, HEADERS, writer.reply(b"won", click[1], detail))
-                elif letter == _ALREADY_WON:
-                    asker.response_bytes(200, HEADERS, writer.reply(b"already_won", click[1], detail))
+                if letter == _W:
+                    asker.response_bytes(201, HEADERS, writer.reply(WON, click[1], detail))
+                elif letter == _A:
+                    asker.response_bytes(200, HEADERS, writer.reply(ALREADY_WON, click[1], detail))
                 else:
                     reply = self.refusal(lane, Decision(_OUTCOMES[letter], detail))
                     asker.response_bytes(reply.status, reply.headers, reply.body)

@@ -57,6 +57,10 @@ PAUSED = plain(Outcome.PAUSED)
 KEY_CONFLICT = plain(Outcome.BAD_REQUEST, detail="This Idempotency-Key was used with another quantity.")
 
 
+WON = b'{"outcome":"won",'
+ALREADY_WON = b'{"outcome":"already_won",'
+
+
 class TicketWriter:
     """Encodes the answers `won` and `already_won` of one offer; most of them differ in a few bytes only."""
 
@@ -65,35 +69,34 @@ class TicketWriter:
         self._signer = signer
         self._timezone = timezone
         middle = {"offer": offer.id, "sku": offer.card.get("sku", "")}
-        self._middle = orjson.dumps(middle)[1:-1]
+        self._middle = b'",' + orjson.dumps(middle)[1:-1] + b',"units":['
         self._currency = orjson.dumps(offer.card.get("currency", ""))
         self._durable = b"true" if durable else b"false"
         self._terms = self._signed = self._shown = b""
 
-    def reply(self, word: bytes, shopper: bytes, ticket: bytes) -> bytes:
-        """The body of the answer for one ticket, under the outcome's word."""
-        return b'{"outcome":"%b",%b}' % (word, self.members(shopper, ticket))
+    def reply(self, beginning: bytes, shopper: bytes, ticket: bytes) -> bytes:
+        """The body of the answer for one ticket; it begins with `WON` or `ALREADY_WON`."""
+        return b"".join((beginning, *self._members(shopper, ticket), b"}"))
 
     def members(self, shopper: bytes, ticket: bytes) -> bytes:
         """A ticket's fields as JSON members."""
+        return b"".join(self._members(shopper, ticket))
+
+    def _members(self, shopper: bytes, ticket: bytes) -> tuple[bytes, ...]:
         order_no, units, slots, terms = ticket.split(b",", 3)
         if terms != self._terms:
             # The winners of one batch have these in common.
             self._terms = terms
             self._signed, self._shown = self._encode(terms)
-        quantity = 1
+        quantity = b"1"
         if slots != b"1":
             units = units.replace(b".", b",")
-            quantity = slots.count(b".") + 1
-        shopper_json = b'"%b"' % shopper if shopper.isalnum() else orjson.dumps(shopper.decode())
-        return b'"order_no":"%b",%b,"units":[%b],"quantity":%d,%b,"receipt":"%b"' % (
-            order_no,
-            self._middle,
-            units,
-            quantity,
-            self._shown,
-            self._signer.sign(self._offer, shopper_json, order_no, units, self._signed),
-        )
+            quantity = b"%d" % (slots.count(b".") + 1)
+        shopper_json = b'"' + shopper + b'"' if shopper.isalnum() else orjson.dumps(shopper.decode())
+        receipt = self._signer.sign(self._offer, shopper_json, order_no, units, self._signed)
+        return (
+            b'"order_no":"', order_no, self._middle, units, b'],"quantity":', quantity, self._shown, receipt, b'"',
+        )  # fmt: skip
 
     def _encode(self, terms: bytes) -> tuple[bytes, bytes]:
         """The members of receipt and reply that follow from a ticket's price and instants."""
@@ -105,7 +108,7 @@ class TicketWriter:
             won_at_ms,
         )
         pay_by = iso(int(pay_by_ms), self._timezone).encode()
-        shown = b'"price":%b,"currency":%b,"pay_by":"%b","durable":%b' % (
+        shown = b',"price":%b,"currency":%b,"pay_by":"%b","durable":%b,"receipt":"' % (
             price,
             self._currency,
             pay_by,
