@@ -45,6 +45,11 @@ class Run:
         return self.gateway_cpu_us * self.clicks_per_s / 1e6
 
     @property
+    def kept_waiting(self) -> bool:
+        """Whether other programs on the machine kept this run waiting, so that its rate says little."""
+        return max(self.server_core_share, self.other_core_share) < IDLE_CORE_SHARE
+
+    @property
     def other_core_share(self) -> float:
         """How much of the other core generator and Redis used; near 1, they and not the server set the pace."""
         return self.generator_cpu_share + self.redis_cpu_us * self.clicks_per_s / 1e6
@@ -84,6 +89,8 @@ class Goal:
     value: float | None
     wanted: float
     at_least: bool
+    doubt: str = ""
+    """Why the value does not prove that it was reached; a missed goal stays missed."""
 
     @property
     def reached(self) -> bool | None:

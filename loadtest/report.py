@@ -12,7 +12,7 @@ from rich.table import Table
 
 from loadtest import charts, page
 from loadtest.charts import Bars, Panel
-from loadtest.figures import FULL_CORE_SHARE, IDLE_CORE_SHARE, Goal, Row, Run, chosen
+from loadtest.figures import FULL_CORE_SHARE, Goal, Row, Run, chosen
 from loadtest.machine import Machine
 from loadtest.page import Image, Section
 from loadtest.scenarios import BATCHING
@@ -86,7 +86,8 @@ def goal_cells(goal: Goal) -> tuple[str, str, str, str]:
     """One promised figure as text: name, value, what was wanted, whether it was reached."""
     value = "not measured" if goal.value is None else f"{goal.value:,.2f}"
     wanted = f"{'≥' if goal.at_least else '≤'} {goal.wanted:,g}"
-    return goal.name, value, wanted, {None: "", True: "reached", False: "NOT reached"}[goal.reached]
+    reached = f"undecided: {goal.doubt}" if goal.doubt else "reached"
+    return goal.name, value, wanted, {None: "", True: reached, False: "NOT reached"}[goal.reached]
 
 
 def about_machine(found: Machine) -> list[str]:
@@ -103,7 +104,7 @@ def warnings(machine: Machine, runs: Sequence[Run]) -> list[str]:
     lines = []
     if machine.dirty:
         lines.append("Measured on a tree with uncommitted changes: these figures belong to no commit.")
-    waited = sum(max(run.server_core_share, run.other_core_share) < IDLE_CORE_SHARE for run in runs)
+    waited = sum(run.kept_waiting for run in runs)
     if waited:
         lines.append(
             f"In {waited} of {len(runs)} runs neither core was full, although clicks were waiting: other programs"

@@ -168,6 +168,22 @@ def test_every_aim_is_listed_whether_reached_or_not() -> None:
     assert found["win, clicks/s, ours strict / ours relaxed, 64 connections"].reached is None
 
 
+def test_an_aim_is_not_called_reached_by_a_machine_that_had_other_things_to_do() -> None:
+    """Given runs in which both cores were half idle, rates prove nothing, CPU per click does, a miss is a miss."""
+    slow = [replace(run, clicks_per_s=run.clicks_per_s / 4, generator_cpu_share=0.1) for run in RUNS]
+    late = [
+        replace(a_latency(name, p99_us), late_ms=30.0)
+        for name, p99_us in (("seckill-relaxed", 2000), ("nginx_lua-relaxed", 2500))
+    ]
+    told = {goal.name: report.report.goal_cells(goal)[3] for goal in goals.goals(slow, late, ["relaxed"])}
+    assert told["win, clicks/s / nginx + Lua, 64 connections, relaxed"] == "undecided: busy machine"
+    assert told["win, CPU together / nginx + Lua, 64 connections, relaxed"] == "reached"
+    assert told["win, p99 / nginx + Lua at 50% of capacity, relaxed"] == "undecided: late generator"
+    missed = [replace(run, clicks_per_s=run.clicks_per_s / 2) if "seckill" in run.target else run for run in slow]
+    cells = {goal.name: report.report.goal_cells(goal)[3] for goal in goals.goals(missed, late, ["relaxed"])}
+    assert cells["win, clicks/s / nginx + Lua, 64 connections, relaxed"] == "NOT reached"
+
+
 def test_a_report_holds_charts_aims_and_what_was_broken(tmp_path: Path) -> None:
     latencies = [a_latency("seckill-relaxed", 3000), a_latency("nginx_lua-relaxed", 2500)]
     saturated = [replace(run, generator_cpu_share=0.9) for run in RUNS]
