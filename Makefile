@@ -8,7 +8,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: install up test check bench bench-peers bench-watchers bench-growth bench-quotes bench-checkout load overload soak mutants screenshots
+.PHONY: install up test check bench bench-peers bench-watchers bench-growth bench-spread bench-quotes bench-checkout load overload soak mutants screenshots
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -55,6 +55,9 @@ bench-watchers: install ## what 5,000 open event streams cost the clicks of one 
 
 bench-growth: install ## what a click costs with more offers, shoppers, buyers and workers; memory
 	$(BIN)/python -m loadtest.growth $(ARGS)
+
+bench-spread: install ## what one hot offer costs each primary of clusters of 1, 2 and 3, counted
+	$(BIN)/python -m loadtest.spread $(ARGS)
 
 bench-peers: install ## the gateway beside nginx with Lua, Go and FastAPI, those that are installed
 	$(BIN)/python -m loadtest.bench_peers $(ARGS)

@@ -130,7 +130,8 @@ class Settings:
     redis_url: str = _setting(
         str,
         "redis://127.0.0.1:6379/0",
-        "Redis or Valkey: redis://, rediss://, unix://, or redis+sentinel://host:port,host:port/service/db",
+        "Redis or Valkey: redis://, rediss://, unix://, redis+sentinel://host:port,host:port/service/db,"
+        " or redis+cluster://host:port,host:port",
         secret=True,
     )
     database_url: str = _setting(
