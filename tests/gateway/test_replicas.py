@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,16 +12,18 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from gateway import keys
+from gateway import buckets, keys
 from gateway.admission.replication import Replication
 from gateway.wire import Wire
 from tests.conftest import wait_until
 from tests.gateway.conftest import StartGateway
 from tests.gateway.failover import Deployment, deployed
 from tests.gateway.serving import Gateway
+from tests.gateway.test_buckets import at_home
 from tests.gateway.test_faults import reasons
 from tests.gateway.waiting import until
 from tests.lua.calling import Sale
+from tests.lua.divided import Divided
 
 
 @pytest.fixture
@@ -61,6 +64,20 @@ def test_won_is_told_when_every_replica_has_it(
     assert one.outcome(offer_id, "eve") == "won"
     # What was counted is what was told.
     wait_until(lambda: one.metrics().get('seckill_clicks_total{outcome="won"}') == 2)
+
+
+def test_units_reach_another_bucket_only_when_every_replica_knows_that_they_left(
+    start_gateway: StartGateway, plain: Deployment, client: Redis, offer_id: str
+) -> None:
+    divided = Divided(client, offer_id, stock=3)
+    one = start_gateway(plain.servers[0].url)
+    first, second = itertools.islice(at_home(4), 2)
+    assert one.outcome(offer_id, first) == "won"
+    with plain.servers[2].frozen():
+        assert one.outcome(offer_id, second) in {"busy", "unavailable"}
+        assert [transfer.dest for transfer in buckets.on_the_way(divided.read())] == [4]
+    wait_until(lambda: one.outcome(offer_id, second) == "won")
+    divided.check()
 
 
 def test_relaxed_does_not_wait(

@@ -7,6 +7,7 @@ from tests.mutants.mutation import Mutation
 LUA = "tests/lua tests/properties"
 SHIELD = "tests/gateway/test_shield.py tests/gateway/test_workers.py"
 FAULTS = "tests/gateway/test_faults.py"
+BUCKETS = "tests/lua/test_lua_buckets.py tests/properties/test_bucket_model.py tests/gateway/test_buckets.py"
 LEDGER = "tests/gateway/orders/test_orders_ledger.py"
 WRITER = "tests/gateway/orders/test_order_writer.py tests/gateway/orders/test_order_writer_killed.py"
 
@@ -75,6 +76,56 @@ MUTATIONS = (
         "        if shopper in self.winners:\n            return False\n",
         "",
         SHIELD,
+    ),
+    Mutation(
+        "units of a transfer are added twice",
+        "lua/receive.lua",
+        "if number <= taken then",
+        "if false then",
+        BUCKETS,
+    ),
+    Mutation("an open transfer is begun again", "lua/give.lua", "if open then", "if false then", BUCKETS),
+    Mutation(
+        "a transfer is closed by whoever comes too late",
+        "lua/close.lua",
+        "string.match(open, '^(%d+):') ~= ARGV[2]",
+        "false",
+        BUCKETS,
+    ),
+    Mutation(
+        "a bucket is marked dry though it has changed",
+        "lua/mark_dry.lua",
+        "if offer[2] ~= ARGV[2] or",
+        "if",
+        BUCKETS,
+    ),
+    Mutation(
+        "a bucket is marked dry though units are on their way",
+        "gateway/buckets.py",
+        "    if on_the_way(before) or on_the_way(after):\n        return None\n",
+        "",
+        BUCKETS,
+    ),
+    Mutation(
+        "what comes to a dry bucket is sold at once",
+        "lua/include/dryness.lua",
+        "if tonumber(dry_left) > 0 then",
+        "if true then",
+        BUCKETS,
+    ),
+    Mutation(
+        "a cut that was given up freezes again",
+        "lua/freeze.lua",
+        "if redis.call('HEXISTS', KEYS[4], ARGV[1] .. '/undo') == 1 then",
+        "if false then",
+        BUCKETS,
+    ),
+    Mutation(
+        "a click is sent elsewhere and counted",
+        "lua/admit.lua",
+        "      counted_fields = counted_fields - 2\n",
+        "",
+        BUCKETS,
     ),
     Mutation(
         "the shield's copy of winners need not be exact",
