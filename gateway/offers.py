@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -282,9 +282,17 @@ def read_all(client: Redis, ids: Sequence[str]) -> dict[str, Offer]:
 
 def clicks_by_outcome(client: Redis, offer: str) -> dict[str, int]:
     """Clicks by outcome since the offer was created; a gateway reports once a second."""
-    buckets = int(client.hget(keys.offer(offer), "buckets") or 1)
-    total: Counter[str] = Counter()
-    for bucket in keys.bucket_numbers(buckets):
-        counts: Any = client.hgetall(keys.clicks(offer, bucket))
-        total.update({name.decode(): int(count) for name, count in counts.items()})
-    return dict(total)
+    return clicks_of_all(client, {offer: int(client.hget(keys.offer(offer), "buckets") or 1)})[offer]
+
+
+def clicks_of_all(client: Redis, buckets: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    """The same of some offers, each with so many buckets, in one go."""
+    places = [(offer, bucket) for offer, count in buckets.items() for bucket in keys.bucket_numbers(count)]
+    pipeline = client.pipeline(transaction=False)
+    for place in places:
+        pipeline.hgetall(keys.clicks(*place))
+    replies: Any = pipeline.execute() if places else []
+    totals: dict[str, Counter[str]] = {offer: Counter() for offer in buckets}
+    for (offer, _), counts in zip(places, replies, strict=True):
+        totals[offer].update({name.decode(): int(count) for name, count in counts.items()})
+    return {offer: dict(total) for offer, total in totals.items()}

@@ -56,8 +56,10 @@ def taken_ids(connection: Connection, code: str, items: Sequence[tuple[int, Any]
     return errors
 
 
-def open_offers(connection: Connection, stored: Stored, items: Sequence[tuple[int, Any]], *, currency: str) -> None:
-    """Reserve the stock of new items, given with their positions, and write their offers.
+def open_offers(
+    connection: Connection, stored: Stored, items: Sequence[tuple[int, Any]], *, currency: str, buckets: int
+) -> None:
+    """Reserve the stock of new items, given with their positions, and write their offers, with so many buckets.
 
     Raises:
         Invalid: a product has too little free stock.
@@ -95,7 +97,7 @@ def open_offers(connection: Connection, stored: Stored, items: Sequence[tuple[in
                 "stock": item.stock,
                 "unit_cap": item.stock,
                 "epoch": keys.FIRST_EPOCH,
-                "buckets": 1,
+                "buckets": buckets,
                 **_terms(campaign, content, item, removed=False),
                 "card": _card(campaign, content, products[item.sku], item.sku, currency),
             }

@@ -187,6 +187,7 @@ def terms_of(row: Row[Any]) -> published.Terms:
         price=row.price,
         limit=row.limit_per_shopper,
         pay_within_ms=row.pay_within_ms,
+        buckets=row.buckets,
         card=orjson.loads(row.card),
     )
 

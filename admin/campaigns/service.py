@@ -112,7 +112,9 @@ def judge_publishing(
 def put_on_sale(resources: Resources, connection: Connection, stored: Stored, items: list[tuple[int, Any]]) -> None:
     """Write the offers of items and reserve their stock, where the gateway sells them."""
     if stored.readable().promotion.sold_by_gateway:
-        offering.open_offers(connection, stored, items, currency=resources.currency)
+        offering.open_offers(
+            connection, stored, items, currency=resources.currency, buckets=resources.settings.buckets
+        )
 
 
 def read(resources: Resources, code: str, *, languages: str = "") -> Campaign:

@@ -10,6 +10,7 @@ from admin.campaigns.tables import campaign_items, campaigns
 from admin.catalog import service as catalog
 from admin.resources import Resources
 from gateway import offers as published
+from gateway.orders import runs
 from gateway.orders.database import now_ms, reading, writing
 from gateway.orders.tables import offers, order_units, orders, stock_operations, unit_releases
 
@@ -55,14 +56,14 @@ def settle(resources: Resources, due_item: Due) -> None:
         RedisError: Redis cannot be reached.
     """
     # No row is locked while Redis does not even answer.
-    run_id = published.run_id(resources.redis)
+    there = runs.now(resources.redis)
     with writing(resources.engine) as connection:
         item = _lock(connection, due_item)
         if item is None or _exists(connection, stock_operations, due_item, stock_operations.c.state == "pending"):
             return
         # Only now: a cut that was recorded in time has been taken from what is left, and no other can follow.
         found = published.read(resources.redis, due_item.id)
-        if found is None or (found.run_id, found.epoch) != (run_id, item.epoch):
+        if found is None or found.epoch != item.epoch or not runs.open_on(found, there):
             # What a Redis holds that nobody has checked may be older than what it has sold.
             return
         if found.left > item.returned:

@@ -14,7 +14,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from admin.live.models import LiveHealth, LiveWriter, Reason
 from gateway import keys
-from gateway.offers import Offer
+from gateway.offers import Offer, clicks_of_all, read_all
 
 SILENT_MAX_S = 10
 """A writer or gateway that asked Redis nothing for so long does not do its work."""
@@ -39,21 +39,13 @@ def count(client: Redis, offers: Sequence[str], writer_seen_s: float) -> tuple[C
     """Look at some offers; and when a writer was last seen at work, monotonic seconds."""
     at_s = time.monotonic()
     try:
-        pipeline = client.pipeline(transaction=False)
-        for offer in offers:
-            pipeline.hgetall(keys.offer(offer))
-            pipeline.hgetall(keys.clicks(offer))
-        replies: Any = pipeline.execute() if offers else []
+        found = read_all(client, offers)
+        clicks = clicks_of_all(client, {offer: found[offer].buckets if offer in found else 1 for offer in offers})
         writer = _writer(client)
         persistence: Any = client.info("persistence")
     except (RedisError, OSError) as error:
         gone = LiveHealth(part="redis", ok=False, reason=_reason(error))
         return Counts(at_s, {}, {}, None, [gone]), writer_seen_s
-    found = {offer: Offer.from_hash(each) for offer, each in zip(offers, replies[::2], strict=True) if each}
-    clicks = {
-        offer: {name.decode(): int(number) for name, number in each.items()}
-        for offer, each in zip(offers, replies[1::2], strict=True)
-    }
     health, writer_seen_s = _health(client, writer, persistence, writer_seen_s)
     return Counts(at_s, found, clicks, writer, health), writer_seen_s
 

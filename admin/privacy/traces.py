@@ -24,17 +24,18 @@ class Record:
 
     offer: str
     epoch: int
+    bucket: int
     order_numbers: tuple[str, ...]
     running: bool
 
 
-def offers_of_ledger(connection: Connection) -> list[tuple[str, int]]:
-    """Every offer with its epoch."""
-    rows = connection.execute(select(offers.c.id, offers.c.epoch).order_by(offers.c.id))
-    return [(row.id, row.epoch) for row in rows]
+def offers_of_ledger(connection: Connection) -> list[tuple[str, int, int]]:
+    """Every offer with its epoch and how many buckets it has."""
+    rows = connection.execute(select(offers.c.id, offers.c.epoch, offers.c.buckets).order_by(offers.c.id))
+    return [(row.id, row.epoch, row.buckets) for row in rows]
 
 
-def buyer_records(redis: Redis, ids: Sequence[tuple[str, int]], shopper: str) -> list[Record]:
+def buyer_records(redis: Redis, ids: Sequence[tuple[str, int, int]], shopper: str) -> list[Record]:
     """The shopper's records at some offers.
 
     Raises:
@@ -47,20 +48,21 @@ def buyer_records(redis: Redis, ids: Sequence[tuple[str, int]], shopper: str) ->
     ]
 
 
-def _records(redis: Redis, ids: Sequence[tuple[str, int]], shopper: str) -> Iterator[Record]:
+def _records(redis: Redis, ids: Sequence[tuple[str, int, int]], shopper: str) -> Iterator[Record]:
+    places = [(offer, epoch, keys.home_bucket(shopper.encode(), buckets)) for offer, epoch, buckets in ids]
     pipeline = redis.pipeline(transaction=False)
     pipeline.time()
-    for offer, epoch in ids:
-        pipeline.hget(keys.buyers(offer, epoch), shopper)
-        pipeline.hmget(keys.offer(offer), ["state", "ends_at_ms"])
+    for offer, epoch, bucket in places:
+        pipeline.hget(keys.buyers(offer, epoch, bucket), shopper)
+        pipeline.hmget(keys.offer(offer, bucket), ["state", "ends_at_ms"])
     (seconds, microseconds), *found = pipeline.execute()
     now_ms = int(seconds) * 1000 + int(microseconds) // 1000
-    for number, (offer, epoch) in enumerate(ids):
+    for number, (offer, epoch, bucket) in enumerate(places):
         record, (state, ends_at_ms) = found[2 * number], found[2 * number + 1]
         if record is not None:
             numbers = tuple(Ticket.parse(text).order_no for text in record.split(b"|"))
             over = state is None or state == b"terminated" or int(ends_at_ms) <= now_ms
-            yield Record(offer, epoch, numbers, running=not over)
+            yield Record(offer, epoch, bucket, numbers, running=not over)
 
 
 def rename(redis: Redis, records: Sequence[Record], shopper: str, names: Mapping[str, str]) -> int:
@@ -76,7 +78,10 @@ def rename(redis: Redis, records: Sequence[Record], shopper: str, names: Mapping
             continue
         word, *_ = scripts.load("rename_buyer").call(
             redis,
-            {"offer": keys.offer(each.offer), "buyers": keys.buyers(each.offer, each.epoch)},
+            {
+                "offer": keys.offer(each.offer, each.bucket),
+                "buyers": keys.buyers(each.offer, each.epoch, each.bucket),
+            },
             {"shopper": shopper, "pseudonym": pseudonym},
         )
         renamed += word == "RENAMED"

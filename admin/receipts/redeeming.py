@@ -65,25 +65,33 @@ def redeem(resources: Resources, given: ReceiptInput, *, shopper: str) -> Redeem
     if status is not None and status not in ACTIVE_STATES:
         raise Conflict(f"the order of this receipt is {status}", code="order_over", state=status)
     if status is None and not service.in_redis(resources, won):
-        _seat(resources, won)
+        won = _seat(resources, won)
         # Then no gateway repeats a refusal any more that it was given before the shopper had won.
         time.sleep(resources.lease_ms / 1000)
     if status is not None:
         # Some of them may have been paid back and given back since.
-        won = replace(won, units=held[won.order_no][1].units)
+        won = replace(won, units=held[won.order_no].ticket.units)
     return _redeemed(resources, won, offer, given.receipt)
 
 
-def _seat(resources: Resources, won: Won) -> None:
+def _seat(resources: Resources, won: Won) -> Won:
     # No row is locked while Redis does not even answer.
     resources.redis.ping()
     with writing(resources.engine) as connection:
         item = _lock_item(connection, won.offer)
         if holdings.known(connection, [won.order_no]):
-            return
+            return won
         _take_back(resources, connection, won, item)
         ticket = Ticket(won.order_no, won.units, (), won.price, won.pay_by_ms, won.won_at_ms, "")
-        found = seat(resources.redis, won.offer, item.epoch, won.shopper.encode(), ticket)
+        shopper = won.shopper.encode()
+        found = seat(resources.redis, won.offer, item.buckets, item.epoch, shopper, ticket)
+        if (
+            item.buckets > 1
+            and found.outcome in {Seating.TAKEN, Seating.TOO_FEW}
+            and service.units_free(connection, won.offer, won.units)
+        ):
+            # They may have moved to another bucket: then any others will do.
+            found = seat(resources.redis, won.offer, item.buckets, item.epoch, shopper, ticket, any_unit=True)
         match found.outcome:
             case Seating.TAKEN | Seating.TOO_FEW:
                 raise Conflict(
@@ -95,12 +103,19 @@ def _seat(resources: Resources, won: Won) -> None:
                 raise Conflict("you hold as many units of this offer as one shopper may", code="limit_reached")
             case Seating.CLOSED:
                 raise Unavailable("the offer is closed for a moment; nothing has changed")
+    return won if found.ticket is None else replace(won, units=found.ticket.units)
 
 
 def _lock_item(connection: Connection, offer: str) -> Any:
-    """The campaign's item, which nobody settles meanwhile, and the offer's epoch."""
+    """The campaign's item, which nobody settles meanwhile, and the offer's epoch and buckets."""
     item = connection.execute(
-        select(campaign_items.c.campaign, campaign_items.c.sku, campaign_items.c.returned, offers.c.epoch)
+        select(
+            campaign_items.c.campaign,
+            campaign_items.c.sku,
+            campaign_items.c.returned,
+            offers.c.epoch,
+            offers.c.buckets,
+        )
         .join(offers, (offers.c.campaign == campaign_items.c.campaign) & (offers.c.sku == campaign_items.c.sku))
         .where(offers.c.id == offer)
         .with_for_update(of=campaign_items)

@@ -136,7 +136,8 @@ def in_redis(resources: Resources, won: Won) -> bool:
     offer = published.read(resources.redis, won.offer)
     if offer is None:
         return False
-    record: Any = resources.redis.hget(keys.buyers(won.offer, offer.epoch), won.shopper)
+    home = keys.home_bucket(won.shopper.encode(), offer.buckets)
+    record: Any = resources.redis.hget(keys.buyers(won.offer, offer.epoch, home), won.shopper)
     return any(each.order_no == won.order_no for each in tickets_of(record))
 
 

@@ -18,6 +18,7 @@ from admin.up.redis_server import find_server
 from admin.up.signals import Signals, StopAsked
 from admin.up.supervisor import Supervisor, say
 from gateway import keys, offers, store
+from gateway.orders import runs
 
 ANSWER_WITHIN_S = 60.0
 LOAD_WITHIN_S = 900.0
@@ -135,10 +136,8 @@ def _wait_until_offers_are_open(supervisor: Supervisor, redis_url: str) -> None:
 def _closed_offers(redis_url: str) -> list[str]:
     """Offers that may not sell on this run of Redis."""
     with contextlib.closing(store.connect(redis_url)) as client:
-        run_id = offers.run_id(client).encode()
+        there = runs.now(client)
         known: Any = [each for shard in keys.shards() for each in client.smembers(keys.offers(shard))]
         ids = sorted(each.decode() for each in known)
-        pipeline = client.pipeline(transaction=False)
-        for each in ids:
-            pipeline.hget(keys.offer(each), "run_id")
-        return [each for each, approved in zip(ids, pipeline.execute(), strict=True) if approved != run_id]
+        found = offers.read_all(client, ids)
+        return [each for each in ids if each not in found or not runs.open_on(found[each], there)]

@@ -2,18 +2,21 @@
 
 Redis loses data from the end of its history, never from the middle. So it is enough to count, and to ask for
 the latest of everything that is done: the newest orders must be there, the newest releases must have happened,
-the newest stock operations must have been applied.
+the newest stock operations must have been applied. Each bucket may live on another server, so each is asked for
+its own; what is on its way between two of them counts to the offer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from redis import Redis
 from sqlalchemy import Connection, Row, select
 
 from gateway import keys
+from gateway.buckets import FIELDS as BUCKET_FIELDS
+from gateway.buckets import Bucket, on_the_way, ranges_of, read_bucket
 from gateway.errors import MessageError
 from gateway.orders import dead_letters, holdings, tables
 from gateway.orders.message import Entry, Ticket, tickets_of
@@ -24,12 +27,14 @@ NEWEST_OPERATIONS = 20
 RECORDS_TOGETHER = 1000
 """Buyers' records asked for in one command."""
 
-FIELDS = ("epoch", "version", "stock", "left", "next_unit", "unit_top", "unit_cap", "freed")
+NUMBERS = ("buckets", "next_unit", "unit_top", "freed")
+"""Further numbers of a bucket; those that every bucket has from its creation on."""
 
 
 class Claim(NamedTuple):
     """Units of an order that Redis may hold though the ledger does not, or no longer."""
 
+    bucket: int
     shopper: bytes
     order_no: str
     units: tuple[int, ...]
@@ -43,12 +48,35 @@ class Operation(NamedTuple):
     state: str
 
 
+class _Seen(NamedTuple):
+    """What Redis has of one bucket at one moment.
+
+    `ranges`: further numbers that were never issued. `claimed`: units of claims that are on tickets. `applied`:
+    what each of the operations has added to the bucket; operations that it does not know are missing.
+    """
+
+    bucket: Bucket
+    next_unit: int
+    unit_top: int
+    freed: int
+    ranges: tuple[tuple[int, int], ...]
+    freed_there: int
+    claimed: list[int]
+    applied: dict[str, int]
+
+    @property
+    def fresh(self) -> list[tuple[int, int]]:
+        """First and last of the numbers that were never issued."""
+        first = [(self.next_unit, self.unit_top)] if self.next_unit <= self.unit_top else []
+        return [*first, *self.ranges]
+
+
 def difference(connection: Connection, client: Redis, row: Row[Any], unsettled: Iterable[Entry]) -> str | None:
     """In which way Redis and the ledger differ on an offer, if they do.
 
     Args:
         connection: a transaction that holds the offer's row (`holdings.locked`).
-        client: Redis, on a run on which the offer does not sell.
+        client: Redis, on runs on which no bucket of the offer sells.
         row: the offer's row.
         unsettled: the offer's entries that may not be settled.
 
@@ -56,45 +84,63 @@ def difference(connection: Connection, client: Redis, row: Row[Any], unsettled: 
         redis.RedisError: Redis cannot be reached.
     """
     # The ledger first: it only grows from what Redis has issued before.
+    numbers = keys.bucket_numbers(row.buckets)
     held = holdings.held(connection, row.id)
-    newest = _newest_orders(connection, row.id)
-    gone = _newest_releases(connection, row.id)
+    newest = [claim for bucket in numbers for claim in _newest_orders(connection, row, bucket)]
+    gone = _newest_releases(connection, row)
     operations = _operations(connection, row.id)
     claims = _claims(connection, client, row, unsettled)
 
-    fields, freed, records, applied = _redis(client, row, claims, operations)
-    if None in fields:
-        return "Redis does not have it" if fields[0] is None else "Redis has only a part of it"
-    now = dict(zip(FIELDS, map(int, fields), strict=True))
-    claimed = [unit for claim, record in zip(claims, records, strict=True) for unit in _still_there(record, claim)]
+    found = [_see(client, row, bucket, claims, operations) for bucket in numbers]
+    seen = [each for each in found if isinstance(each, _Seen)]
+    if len(seen) < len(found):
+        return next(each for each in found if isinstance(each, str))
+    moving = sum(each.size for each in on_the_way([each.bucket for each in seen]))
+    stock = sum(each.bucket.stock for each in seen) + moving
+    left = sum(each.bucket.left for each in seen) + moving
+    claimed = [unit for each in seen for unit in each.claimed]
     return (
-        _by_terms(row, now, operations, applied)
-        or _by_numbers(now, freed, held.units + len(claimed), max([held.top, *claimed]))
-        or _first_missing(client, row, newest)
-        or _first_not_released(client, row, gone)
+        _by_terms(row, seen)
+        or _by_stock(row, seen, stock, operations)
+        or _by_numbers(connection, row, seen, max([held.top, *claimed]), claimed)
+        or _by_count(held.units + len(claimed), stock - left)
+        or next(filter(None, map(_by_itself, seen)), None)
+        or next(filter(None, (_first_missing(client, row, bucket, newest) for bucket in numbers)), None)
+        or next(filter(None, (_first_not_released(client, row, bucket, gone) for bucket in numbers)), None)
     )
 
 
-def _newest_orders(connection: Connection, offer: str) -> list[Claim]:
+def _newest_orders(connection: Connection, row: Row[Any], bucket: int) -> list[Claim]:
     orders = tables.orders
-    rows = connection.execute(
+    newest = (
         select(orders.c.order_no, orders.c.shopper)
-        .where(orders.c.offer == offer, orders.c.status.in_(tables.ACTIVE_STATES))
+        .where(orders.c.offer == row.id, orders.c.status.in_(tables.ACTIVE_STATES))
         .order_by(orders.c.created_at_ms.desc(), orders.c.order_no)
         .limit(NEWEST)
     )
-    return [Claim(each.shopper.encode(), each.order_no, ()) for each in rows]
+    if row.buckets > 1:
+        newest = newest.where(orders.c.bucket == bucket)
+    return [Claim(bucket, each.shopper.encode(), each.order_no, ()) for each in connection.execute(newest)]
 
 
-def _newest_releases(connection: Connection, offer: str) -> list[Claim]:
+def _newest_releases(connection: Connection, row: Row[Any]) -> list[Claim]:
     releases = tables.unit_releases
     rows = connection.execute(
         select(releases.c.order_no, releases.c.shopper, releases.c.units)
-        .where(releases.c.offer == offer, releases.c.done_at_ms.is_not(None))
+        .where(releases.c.offer == row.id, releases.c.done_at_ms.is_not(None))
         .order_by(releases.c.done_at_ms.desc(), releases.c.id.desc())
-        .limit(NEWEST)
-    )
-    return [Claim(each.shopper.encode(), each.order_no, tuple(each.units)) for each in rows]
+        .limit(NEWEST * row.buckets)
+    ).all()
+    return _going_back(connection, row, rows)
+
+
+def _going_back(connection: Connection, row: Row[Any], rows: Sequence[Any]) -> list[Claim]:
+    """Claims of some releases."""
+    buckets = holdings.buckets_of(connection, {each.order_no for each in rows}) if row.buckets > 1 else {}
+    return [
+        Claim(buckets.get(each.order_no, 0), each.shopper.encode(), each.order_no, tuple(each.units))
+        for each in rows
+    ]
 
 
 def _operations(connection: Connection, offer: str) -> list[Operation]:
@@ -116,97 +162,142 @@ def _claims(connection: Connection, client: Redis, row: Row[Any], unsettled: Ite
     """What is on its way to the ledger, what could not be written, and what is on its way back."""
     claims: dict[str, Claim] = {}
     winners = [
-        (each.shopper, each.ticket) for entry in unsettled for each in entry.winners if entry.epoch == row.epoch
+        (entry.bucket, each.shopper, each.ticket)
+        for entry in unsettled
+        for each in entry.winners
+        if entry.epoch == row.epoch
     ]
-    for letter in dead_letters.of_offer(client, row.id):
-        winners.append((letter.shopper, letter.ticket))
-    for shopper, text in winners:
+    for letter in dead_letters.of_offer(client, row.id, row.buckets):
+        winners.append((keys.home_bucket(letter.shopper, row.buckets), letter.shopper, letter.ticket))
+    for bucket, shopper, text in winners:
         try:
             ticket = Ticket.parse(text)
         except MessageError:
             continue
-        claims[ticket.order_no] = Claim(shopper, ticket.order_no, ticket.units)
+        claims[ticket.order_no] = Claim(bucket, shopper, ticket.order_no, ticket.units)
     for order_no in holdings.known(connection, claims):
         del claims[order_no]
-    going_back = [
-        Claim(each.shopper.encode(), each.order_no, tuple(each.units))
-        for each in holdings.waiting_releases(connection, row.id)
-    ]
-    return [*claims.values(), *going_back]
+    return [*claims.values(), *_going_back(connection, row, holdings.waiting_releases(connection, row.id))]
 
 
-def _redis(
-    client: Redis, row: Row[Any], claims: Sequence[Claim], operations: Sequence[Operation]
-) -> tuple[list[Any], int, list[bytes | None], dict[str, bool]]:
-    """The offer's fields, its freed numbers, the claims' records and which operations it knows, at one moment."""
-    buyers = keys.buyers(row.id, row.epoch)
+def _see(
+    client: Redis, row: Row[Any], bucket: int, every_claim: Sequence[Claim], operations: Sequence[Operation]
+) -> _Seen | str:
+    """A bucket with all that is asked for, at one moment; or why it cannot be read."""
+    claims = [claim for claim in every_claim if claim.bucket == bucket]
     pipeline = client.pipeline(transaction=True)
-    pipeline.hmget(keys.offer(row.id), FIELDS)
-    pipeline.zcard(keys.freed(row.id, row.epoch))
+    pipeline.hmget(keys.offer(row.id, bucket), [*BUCKET_FIELDS, *NUMBERS, "ranges"])
+    pipeline.hgetall(keys.transfers(row.id, row.epoch, bucket))
+    pipeline.zcard(keys.freed(row.id, row.epoch, bucket))
     pages = [claims[start : start + RECORDS_TOGETHER] for start in range(0, len(claims), RECORDS_TOGETHER)]
     for page in pages:
-        pipeline.hmget(buyers, [claim.shopper for claim in page])
+        pipeline.hmget(keys.buyers(row.id, row.epoch, bucket), [claim.shopper for claim in page])
     ids = [each.id for each in operations]
     if ids:
-        pipeline.hmget(keys.operations(row.id, row.epoch), ids)
-    fields, freed, *rest = pipeline.execute()
+        pipeline.hmget(keys.operations(row.id, row.epoch, bucket), ids)
+    fields, transfers, freed_there, *rest = pipeline.execute()
     known = rest.pop() if ids else []
     records = [record for page in rest for record in page]
-    return fields, freed, records, {each: found is not None for each, found in zip(ids, known, strict=True)}
+    own, (buckets, *numbers), ranges = (
+        fields[: len(BUCKET_FIELDS)],
+        fields[len(BUCKET_FIELDS) : -1],
+        fields[-1] or b"",
+    )
+    if fields[0] is None:
+        return "Redis does not have it" if row.buckets == 1 else f"Redis does not have its bucket {bucket}"
+    found = read_bucket(bucket, own, transfers)
+    needed = dict(zip(BUCKET_FIELDS, own, strict=True))
+    if found is None or None in numbers or None in (needed[name] for name in ("version", "left", "unit_cap")):
+        return "Redis has only a part of it"
+    if int(buckets or 1) != row.buckets:
+        return f"Redis has it in {int(buckets or 1)} buckets, the ledger in {row.buckets}"
+    applied = {
+        each.id: each.delta if row.buckets == 1 else int(amount.partition(b":")[0])
+        for each, amount in zip(operations, known, strict=True)
+        if amount is not None
+    }
+    claimed = [unit for claim, record in zip(claims, records, strict=True) for unit in _still_there(record, claim)]
+    next_unit, unit_top, freed = map(int, numbers)
+    fresh = tuple(ranges_of(ranges.decode()))
+    return _Seen(found, next_unit, unit_top, freed, fresh, freed_there, claimed, applied)
 
 
-def _by_terms(
-    row: Row[Any], now: dict[str, int], operations: Sequence[Operation], applied: dict[str, bool]
-) -> str | None:
-    if now["epoch"] != row.epoch:
-        return f"Redis has epoch {now['epoch']}, the ledger epoch {row.epoch}"
-    if not row.published_version <= now["version"] <= row.version:
-        return f"Redis has version {now['version']}, the ledger version {row.published_version}"
-    stock = row.stock
-    for each in operations:
-        if each.state == "applied":
-            if not applied[each.id]:
-                return f"Redis does not know stock operation {each.id} of the ledger"
-        # A raise is in the ledger before it is in Redis, a cut after it.
-        elif applied[each.id] != (each.delta > 0):
-            stock -= abs(each.delta)
-    if now["stock"] != stock:
-        return f"Redis has a stock of {now['stock']}, the ledger of {stock}"
-    if max(now["unit_cap"], now["unit_top"]) > row.unit_cap:
-        return f"Redis allows unit {max(now['unit_cap'], now['unit_top'])}, the ledger {row.unit_cap}"
+def _by_terms(row: Row[Any], seen: Sequence[_Seen]) -> str | None:
+    for each in seen:
+        if each.bucket.epoch != row.epoch:
+            return f"Redis has epoch {each.bucket.epoch}, the ledger epoch {row.epoch}"
+        if not row.published_version <= each.bucket.version <= row.version:
+            return f"Redis has version {each.bucket.version}, the ledger version {row.published_version}"
+        top = max(each.bucket.unit_cap, each.unit_top)
+        if top > row.unit_cap:
+            return f"Redis allows unit {top}, the ledger {row.unit_cap}"
     return None
 
 
-def _by_numbers(now: dict[str, int], freed: int, held: int, top: int) -> str | None:
-    if now["next_unit"] <= top:
-        return f"the ledger holds unit {top}, and Redis would issue unit {now['next_unit']} next"
-    if now["stock"] - now["left"] != held:
-        return f"the ledger holds {held} units, Redis {now['stock'] - now['left']}"
-    if now["freed"] != freed or now["left"] != now["unit_top"] - now["next_unit"] + 1 + freed:
+def _by_stock(row: Row[Any], seen: Sequence[_Seen], found: int, operations: Sequence[Operation]) -> str | None:
+    stock = row.stock
+    for each in operations:
+        applied = sum(bucket.applied.get(each.id, 0) for bucket in seen)
+        if each.state == "applied":
+            if applied != each.delta or not any(each.id in bucket.applied for bucket in seen):
+                return f"Redis does not know stock operation {each.id} of the ledger"
+        else:
+            # A raise is in the ledger before it is in Redis, a cut after it; it may be in some buckets only.
+            stock += applied - max(each.delta, 0)
+    return None if found == stock else f"Redis has a stock of {found}, the ledger of {stock}"
+
+
+def _by_numbers(
+    connection: Connection, row: Row[Any], seen: Sequence[_Seen], top: int, claimed: Sequence[int]
+) -> str | None:
+    if row.buckets == 1 and seen[0].next_unit <= top:
+        return f"the ledger holds unit {top}, and Redis would issue unit {seen[0].next_unit} next"
+    if row.buckets > 1:
+        ranges = [fresh for each in seen for fresh in each.fresh]
+        unit = holdings.first_held(connection, row.id, ranges) or next(
+            (unit for unit in claimed if any(first <= unit <= last for first, last in ranges)), None
+        )
+        if unit is not None:
+            return f"the ledger holds unit {unit}, and Redis would issue it again"
+    return None
+
+
+def _by_count(held: int, found: int) -> str | None:
+    return None if held == found else f"the ledger holds {held} units, Redis {found}"
+
+
+def _by_itself(seen: _Seen) -> str | None:
+    fresh = sum(last - first + 1 for first, last in seen.fresh)
+    if seen.freed != seen.freed_there or seen.bucket.left != fresh + seen.freed:
         return "Redis contradicts itself about what is left"
     return None
 
 
-def _first_missing(client: Redis, row: Row[Any], newest: Sequence[Claim]) -> str | None:
-    """Name an order that its buyer's record lacks, if there is one."""
-    if not newest:
-        return None
-    records: Any = client.hmget(keys.buyers(row.id, row.epoch), [each.shopper for each in newest])
-    for each, record in zip(newest, records, strict=True):
-        if not any(text.startswith(f"{each.order_no},".encode()) for text in (record or b"").split(b"|")):
-            return f"Redis does not know order {each.order_no} of the ledger"
+def _first_missing(client: Redis, row: Row[Any], bucket: int, newest: Sequence[Claim]) -> str | None:
+    """Name an order of a bucket that its buyer's record lacks, if there is one."""
+    for claim, record in _records(client, row, bucket, newest):
+        if not any(text.startswith(f"{claim.order_no},".encode()) for text in (record or b"").split(b"|")):
+            return f"Redis does not know order {claim.order_no} of the ledger"
     return None
 
 
-def _first_not_released(client: Redis, row: Row[Any], gone: Collection[Claim]) -> str | None:
-    """Name an order that still has units in Redis which it has given back, if there is one."""
-    if not gone:
-        return None
-    records: Any = client.hmget(keys.buyers(row.id, row.epoch), [claim.shopper for claim in gone])
-    for claim, record in zip(gone, records, strict=True):
+def _first_not_released(client: Redis, row: Row[Any], bucket: int, gone: Sequence[Claim]) -> str | None:
+    """Name an order of a bucket that still has units in Redis which it has given back, if there is one."""
+    for claim, record in _records(client, row, bucket, gone):
         if _still_there(record, claim):
             return f"Redis does not know that order {claim.order_no} has given back its units"
     return None
+
+
+def _records(
+    client: Redis, row: Row[Any], bucket: int, every_claim: Sequence[Claim]
+) -> Iterator[tuple[Claim, bytes | None]]:
+    """The claims of a bucket, each with its buyer's record."""
+    claims = [claim for claim in every_claim if claim.bucket == bucket]
+    for start in range(0, len(claims), RECORDS_TOGETHER):
+        page = claims[start : start + RECORDS_TOGETHER]
+        records: Any = client.hmget(keys.buyers(row.id, row.epoch, bucket), [claim.shopper for claim in page])
+        yield from zip(page, records, strict=True)
 
 
 def _still_there(record: bytes | None, claim: Claim) -> list[int]:

@@ -114,15 +114,16 @@ def all_of(client: Redis, shard: int) -> Iterator[Filed]:
             return
 
 
-def of_offer(client: Redis, offer: str) -> Iterator[DeadLetter]:
-    """The dead letters of one offer, oldest first.
+def of_offer(client: Redis, offer: str, buckets: int) -> Iterator[DeadLetter]:
+    """The dead letters of one offer with so many buckets, of each bucket oldest first.
 
     Raises:
         redis.RedisError: Redis cannot be reached.
     """
-    for filed in all_of(client, keys.shard_of(offer)):
-        if filed.letter.offer == offer.encode():
-            yield filed.letter
+    for bucket in keys.bucket_numbers(buckets):
+        for filed in all_of(client, keys.shard_of(offer, bucket)):
+            if filed.letter.offer == offer.encode():
+                yield filed.letter
 
 
 def find(client: Redis, shard: int, letter_id: str) -> Filed | None:

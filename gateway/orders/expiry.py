@@ -28,7 +28,7 @@ FIRST_UNPAID = text("""
         SELECT (SELECT min(offer) FROM orders WHERE status = 'pending' AND offer > unpaid.offer)
         FROM unpaid WHERE unpaid.offer IS NOT NULL
     )
-    SELECT offers.id, offers.epoch, (
+    SELECT offers.id, offers.epoch, offers.buckets, (
         SELECT min(expire_at_ms) FROM orders WHERE status = 'pending' AND offer = unpaid.offer
     ) AS expire_at_ms
     FROM unpaid JOIN offers ON offers.id = unpaid.offer
@@ -40,6 +40,7 @@ class Unpaid(NamedTuple):
 
     offer: str
     epoch: int
+    buckets: int
     expire_at_ms: int
 
 

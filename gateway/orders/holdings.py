@@ -24,6 +24,7 @@ from sqlalchemy import (
     false,
     func,
     literal,
+    or_,
     select,
     true,
     union_all,
@@ -36,8 +37,16 @@ from gateway.orders.tables import REFUNDED, offers, order_units, orders, stock_o
 PAGE = 1000
 """Order numbers asked for in one statement, and rows fetched at once."""
 
-Holding = tuple[str, Ticket]
-"""A shopper and one of their tickets."""
+RANGES_TOGETHER = 50
+"""Ranges of numbers asked for in one statement."""
+
+
+class Holding(NamedTuple):
+    """A shopper, one of their tickets, and the bucket in which they bought."""
+
+    shopper: str
+    ticket: Ticket
+    bucket: int
 
 
 class Held(NamedTuple):
@@ -110,7 +119,7 @@ def tickets(connection: Connection, order_nos: Collection[str]) -> dict[str, Hol
             .where(_among(connection, order_units.c.order_no, page), order_units.c.released == false())
             .order_by(order_units.c.order_no, order_units.c.unit)
         ).all()
-        found |= {holding[1].order_no: holding for holding in _tickets(connection, rows)}
+        found |= {holding.ticket.order_no: holding for holding in _tickets(connection, rows)}
     return found
 
 
@@ -127,6 +136,7 @@ def _tickets(connection: Connection, units: Sequence[Any]) -> list[Holding]:
                 orders.c.pay_by_ms,
                 orders.c.won_at_ms,
                 orders.c.key,
+                orders.c.bucket,
             ).where(_among(connection, orders.c.order_no, page))
         )
     }
@@ -135,10 +145,33 @@ def _tickets(connection: Connection, units: Sequence[Any]) -> list[Holding]:
         numbers, slots = zip(*((unit.unit, unit.slot) for unit in group), strict=True)
         order = found_orders[order_no]
         ticket = Ticket(order_no, numbers, slots, order.price, order.pay_by_ms, order.won_at_ms, order.key)
-        found.append((order.shopper, ticket))
+        found.append(Holding(order.shopper, ticket, order.bucket))
     # A shopper's tickets are in the order of winning, as in Redis.
-    by_shopper = [list(group) for _, group in groupby(found, key=lambda holding: holding[0])]
-    return [each for group in by_shopper for each in sorted(group, key=lambda holding: holding[1].won_at_ms)]
+    by_shopper = [list(group) for _, group in groupby(found, key=lambda holding: holding.shopper)]
+    return [each for group in by_shopper for each in sorted(group, key=lambda holding: holding.ticket.won_at_ms)]
+
+
+def buckets_of(connection: Connection, order_nos: Collection[str]) -> dict[str, int]:
+    """Order number → bucket in which it was won, of those that the ledger has."""
+    found: dict[str, int] = {}
+    for page in _pages(order_nos):
+        rows = connection.execute(
+            select(orders.c.order_no, orders.c.bucket).where(_among(connection, orders.c.order_no, page))
+        )
+        found.update({row.order_no: row.bucket for row in rows})
+    return found
+
+
+def first_held(connection: Connection, offer: str, ranges: Sequence[tuple[int, int]]) -> int | None:
+    """A unit within some ranges (first and last number) that somebody holds, if there is one."""
+    for start in range(0, len(ranges), RANGES_TOGETHER):
+        within = or_(*(order_units.c.unit.between(*each) for each in ranges[start : start + RANGES_TOGETHER]))
+        for holds in (order_units.c.active == true(), REFUNDED):
+            lowest = select(func.min(order_units.c.unit)).where(order_units.c.offer == offer, holds, within)
+            unit: int | None = connection.execute(lowest).scalar_one()
+            if unit is not None:
+                return unit
+    return None
 
 
 def known(connection: Connection, order_nos: Collection[str]) -> set[str]:
@@ -156,6 +189,19 @@ def unknown(engine: Engine, order_nos: Collection[str]) -> set[str]:
         return set()
     with reading(engine) as connection:
         return set(order_nos) - known(connection, order_nos)
+
+
+def pending_operations(connection: Connection, offer: str) -> Sequence[str]:
+    """Stock operations that are not finished."""
+    return (
+        connection.execute(
+            select(stock_operations.c.operation_id).where(
+                stock_operations.c.offer == offer, stock_operations.c.state == "pending"
+            )
+        )
+        .scalars()
+        .all()
+    )
 
 
 def waiting_releases(connection: Connection, offer: str) -> Sequence[Row[Any]]:

@@ -16,11 +16,12 @@ from sqlalchemy import Engine, select
 
 from gateway import keys
 from gateway.errors import MessageError
-from gateway.orders import holdings, rebuilding, tables, unsettled
+from gateway.orders import holdings, rebuilding, runs, tables, unsettled
 from gateway.orders.comparison import difference
 from gateway.orders.database import reading
 from gateway.orders.ledger import Ledger, Settlement
 from gateway.orders.message import Entry, Ticket, Winner
+from gateway.orders.runs import Runs
 from gateway.orders.stream import WinnersStream
 
 RESCUED = "0-1"
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 def recover(
-    client: Redis, engine: Engine, ledger: Ledger, offer: str, run_id: str, *, lease_ms: int, why: str = ""
+    client: Redis, engine: Engine, ledger: Ledger, offer: str, found: Runs, *, lease_ms: int, why: str = ""
 ) -> None:
     """Rebuild an offer that is closed on this Redis and differs from the ledger; it stays closed.
 
@@ -40,8 +41,8 @@ def recover(
         client: Redis.
         engine: the database.
         ledger: its orders.
-        offer: the offer; nothing happens when it is open.
-        run_id: the run, read before anything else.
+        offer: the offer; nothing happens when one of its buckets is open.
+        found: the runs, read before anything else.
         lease_ms: how long gateways repeat a refusal.
         why: rebuild for this reason, whether a difference shows or not.
 
@@ -49,13 +50,20 @@ def recover(
         RecoveryError: the ledger cannot tell what the offer should be.
         redis.RedisError, sqlalchemy.exc.SQLAlchemyError: try again.
     """
-    closed_by = client.hget(keys.offer(offer), "run_id")
-    if closed_by == run_id.encode():
+    with reading(engine) as connection:
+        buckets = connection.execute(
+            select(tables.offers.c.buckets).where(tables.offers.c.id == offer)
+        ).scalar_one_or_none()
+    if buckets is None:
+        return
+    wanted = runs.wanted(offer, buckets, found)
+    [closed_by] = runs.approved(client, [(offer, buckets)])
+    if any(run == each for run, each in zip(closed_by, wanted, strict=True)):
         return
     rescue(client, engine, ledger, offer)
     with holdings.locked(engine, offer) as (connection, row):
         # Approval needs the same lock. One that came before it means sales that were not rescued.
-        if row is None or client.hget(keys.offer(offer), "run_id") != closed_by:
+        if row is None or runs.approved(client, [(offer, buckets)]) != [closed_by]:
             return
         # What was rescued may have been all.
         waiting = unsettled.by_offer(client, [offer]).get(offer, [])
@@ -64,7 +72,7 @@ def recover(
             return
         epoch = rebuilding.rebuild(connection, client, row, lease_ms=lease_ms)
     log.warning("recovered offer=%s epoch=%d from the ledger: %s", offer, epoch, reason)
-    rebuilding.forget_before(client, offer, epoch)
+    rebuilding.forget_before(client, offer, buckets, epoch)
 
 
 def rescue(client: Redis, engine: Engine, ledger: Ledger, offer: str) -> int:
@@ -73,23 +81,25 @@ def rescue(client: Redis, engine: Engine, ledger: Ledger, offer: str) -> int:
     A ticket that the ledger cannot have (its unit is somebody else's by now) becomes a dead letter.
     """
     with reading(engine) as connection:
-        epoch = connection.execute(
-            select(tables.offers.c.epoch).where(tables.offers.c.id == offer)
-        ).scalar_one_or_none()
-    if epoch is None:
+        row = connection.execute(
+            select(tables.offers.c.epoch, tables.offers.c.buckets).where(tables.offers.c.id == offer)
+        ).one_or_none()
+    if row is None:
         return 0
     written = 0
-    waiting = [each for each in unsettled.by_offer(client, [offer]).get(offer, []) if each.epoch == epoch]
-    for page in _pages(waiting):
-        fresh = _fresh(engine, page)
-        if fresh:
-            # What cannot be written is left to the order writer, which files it when it comes to the entry.
-            ledger.write(keys.shard_of(offer), fresh)
-            written += sum(len(each.winners) for each in fresh)
-    for winners in _tickets(client, offer, epoch):
-        fresh = _fresh(engine, [Entry(RESCUED, offer, 0, epoch, tuple(winners))])
-        if fresh:
-            written += _write_and_file(client, ledger, offer, fresh)
+    waiting = [each for each in unsettled.by_offer(client, [offer]).get(offer, []) if each.epoch == row.epoch]
+    for bucket in keys.bucket_numbers(row.buckets):
+        shard = keys.shard_of(offer, bucket)
+        for page in _pages([each for each in waiting if each.bucket == bucket]):
+            fresh = _fresh(engine, page)
+            if fresh:
+                # What cannot be written is left to the order writer, which files it when it comes to the entry.
+                ledger.write(shard, fresh)
+                written += sum(len(each.winners) for each in fresh)
+        for winners in _tickets(client, offer, bucket, row.epoch):
+            fresh = _fresh(engine, [Entry(RESCUED, offer, bucket, row.epoch, tuple(winners))])
+            if fresh:
+                written += _write_and_file(client, ledger, shard, fresh)
     if written:
         log.warning("rescued from Redis into the ledger: offer=%s orders=%d", offer, written)
     return written
@@ -109,10 +119,10 @@ def _pages(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
         yield piece
 
 
-def _tickets(client: Redis, offer: str, ledger_epoch: int) -> Iterator[list[Winner]]:
-    """All tickets in the buyers' records of the epoch that Redis has, page by page."""
-    there: Any = client.hget(keys.offer(offer), "epoch")
-    buyers = keys.buyers(offer, int(there or ledger_epoch))
+def _tickets(client: Redis, offer: str, bucket: int, ledger_epoch: int) -> Iterator[list[Winner]]:
+    """All tickets in a bucket's records of the epoch that Redis has, page by page."""
+    there: Any = client.hget(keys.offer(offer, bucket), "epoch")
+    buyers = keys.buyers(offer, int(there or ledger_epoch), bucket)
     cursor = 0
     while True:
         records: Any
@@ -143,9 +153,8 @@ def _order_no(winner: Winner) -> str:
         return ""
 
 
-def _write_and_file(client: Redis, ledger: Ledger, offer: str, entries: Sequence[Entry]) -> int:
+def _write_and_file(client: Redis, ledger: Ledger, shard: int, entries: Sequence[Entry]) -> int:
     """Write winners that no stream has, and file those that cannot be written; how many were written."""
-    shard = keys.shard_of(offer)
     settlements = ledger.write(shard, entries)
     letters = tuple(letter for each in settlements for letter in each.letters)
     if letters:

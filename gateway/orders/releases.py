@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 
 from redis import Redis
 from redis.exceptions import ResponseError
-from sqlalchemy import Connection, Engine, Row, delete, select, update
+from sqlalchemy import Connection, Engine, Row, delete, func, select, update
 
-from gateway import keys, offers, scripts
-from gateway.orders import tables
+from gateway import keys, scripts
+from gateway.orders import runs, tables
 from gateway.orders.bulk import insert
 from gateway.orders.database import now_ms, reading, writing
+from gateway.orders.runs import Runs
 from gateway.orders.tables import order_units, unit_releases
 
 TOGETHER = 500
@@ -102,9 +103,9 @@ def apply_waiting(
     if not rows:
         return Applied()
     # Read before anything is told: a row that an older process was told is not marked.
-    run_id = offers.run_id(client)
+    before = runs.now(client)
     told = _tell(client, rows, lease_ms)
-    done = _mark(engine, client, [row for row in rows if row.id in told], run_id)
+    done = _mark(engine, client, [row for row in rows if row.id in told], before)
     return Applied(
         units=sum(told.values()),
         done=done,
@@ -117,8 +118,9 @@ def _waiting(
     connection: Connection, order_no: str | None, after: int, without: Collection[str]
 ) -> Sequence[Row[Any]]:
     statement = (
-        select(unit_releases, tables.offers.c.epoch)
+        select(unit_releases, tables.offers.c.epoch, func.coalesce(tables.orders.c.bucket, 0).label("bucket"))
         .join(tables.offers, tables.offers.c.id == unit_releases.c.offer)
+        .outerjoin(tables.orders, tables.orders.c.order_no == unit_releases.c.order_no)
         .where(unit_releases.c.done_at_ms.is_(None), unit_releases.c.id > after)
         .order_by(unit_releases.c.id)
         .limit(TOGETHER)
@@ -139,9 +141,9 @@ def _tell(client: Redis, rows: Sequence[Row[Any]], lease_ms: int) -> dict[int, i
         script.queue(
             pipeline,
             {
-                "offer": keys.offer(row.offer),
-                "buyers": keys.buyers(row.offer, row.epoch),
-                "freed": keys.freed(row.offer, row.epoch),
+                "offer": keys.offer(row.offer, row.bucket),
+                "buyers": keys.buyers(row.offer, row.epoch, row.bucket),
+                "freed": keys.freed(row.offer, row.epoch, row.bucket),
             },
             {
                 "order_no": row.order_no,
@@ -165,7 +167,7 @@ def _tell(client: Redis, rows: Sequence[Row[Any]], lease_ms: int) -> dict[int, i
     return told
 
 
-def _mark(engine: Engine, client: Redis, rows: Sequence[Row[Any]], run_id: str) -> int:
+def _mark(engine: Engine, client: Redis, rows: Sequence[Row[Any]], before: Runs) -> int:
     """Mark rows as done whose offer nobody has recovered since; how many were marked now or before."""
     if not rows:
         return 0
@@ -179,9 +181,13 @@ def _mark(engine: Engine, client: Redis, rows: Sequence[Row[Any]], run_id: str) 
                 .with_for_update(read=True)
             )
         }
-        if offers.run_id(client) != run_id:
-            return 0
-        done = [row.id for row in rows if epochs.get(row.offer) == row.epoch]
+        now = runs.now(client)
+        stayed = {shard for shard, run_id in before.items() if now.get(shard) == run_id}
+        done = [
+            row.id
+            for row in rows
+            if epochs.get(row.offer) == row.epoch and keys.shard_of(row.offer, row.bucket) in stayed
+        ]
         if done:
             connection.execute(
                 update(unit_releases)

@@ -15,6 +15,7 @@ class Remedy(Enum):
     WRITE = "write the order of the ticket into the ledger"
     RELEASE = "tell Redis of the units that were given back"
     SEAT = "give the winner a free unit"
+    FINISH = "bring the units to the bucket that they are for"
     REMOVE = "remove the letter, for its order is in the ledger"
     GROUP = "create the group of order writers"
     ACKNOWLEDGE = "acknowledge the entry, for there is nothing to write"
@@ -44,6 +45,7 @@ REMEDIES = {
     "operation_missing": Remedy.REBUILD,
     "ticket_without_order": Remedy.WRITE,
     "release_waits": Remedy.RELEASE,
+    "transfer_waits": Remedy.FINISH,
     "dead_letter": Remedy.SEAT,
     "dead_letter_settled": Remedy.REMOVE,
     "group_missing": Remedy.GROUP,

@@ -9,15 +9,23 @@ from dataclasses import dataclass
 from redis import Redis
 from sqlalchemy import Engine, select, true
 
-from gateway import keys, offers
+from gateway import keys
 from gateway.errors import OfferError
-from gateway.orders import tables
+from gateway.orders import runs, tables
 from gateway.orders.database import reading
 from gateway.orders.ledger import Ledger
 from gateway.orders.reconcile import streams
 from gateway.orders.reconcile.breaches import Breach
-from gateway.orders.reconcile.numbers import check_itself, check_ledger, check_row, check_stock, see
+from gateway.orders.reconcile.numbers import (
+    check_itself,
+    check_ledger,
+    check_row,
+    check_stock,
+    check_transfers,
+    see,
+)
 from gateway.orders.reconcile.tickets import TicketCheck
+from gateway.orders.runs import Runs
 from gateway.settings import Settings
 
 LOOKS = 5
@@ -74,8 +82,8 @@ def offer_ids(stores: Stores, offer: str | None) -> list[str]:
 
 
 def _look(stores: Stores, ids: Collection[str], *, whole: bool, only: str | None) -> list[Breach]:
-    run_id = offers.run_id(stores.client)
-    found = [breach for each in ids for breach in look_at(stores, each, run_id)]
+    there = runs.now(stores.client)
+    found = [breach for each in ids for breach in look_at(stores, each, there)]
     for shard in keys.shards():
         if whole and only is None:
             found += streams.check_group(stores.client, shard)
@@ -85,7 +93,7 @@ def _look(stores: Stores, ids: Collection[str], *, whole: bool, only: str | None
     return found
 
 
-def look_at(stores: Stores, offer: str, run_id: str) -> Iterator[Breach]:
+def look_at(stores: Stores, offer: str, there: Runs) -> Iterator[Breach]:
     """One look at one offer; what it finds may only be under way.
 
     Raises:
@@ -96,13 +104,15 @@ def look_at(stores: Stores, offer: str, run_id: str) -> Iterator[Breach]:
         if row is None:
             return
         yield from check_ledger(connection, row)
-        seen = see(stores.client, offer)
+        seen = see(stores.client, offer, row.buckets)
         if isinstance(seen, Breach):
             yield seen
             return
-        yield from check_itself(seen, offer)
-        yield from check_row(seen, row, run_id)
+        for each in seen:
+            yield from check_itself(each, offer)
+            yield from check_row(each, row, there[keys.shard_of(offer, each.bucket.number)])
         yield from check_stock(connection, stores.client, seen, row)
+        yield from check_transfers(seen, offer)
     yield from TicketCheck(stores.client, stores.engine, offer, seen).run()
 
 

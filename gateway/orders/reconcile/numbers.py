@@ -1,8 +1,8 @@
-"""An offer's hash in Redis against itself and against the ledger's row: terms, stock, operations, releases."""
+"""An offer's buckets in Redis against themselves and the ledger's row: terms, stock, operations, releases."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ from redis import Redis
 from sqlalchemy import Connection, Row, false, func, select, true
 
 from gateway import keys
+from gateway.buckets import FIELDS as BUCKET_FIELDS
+from gateway.buckets import Bucket, Transfer, on_the_way, ranges_of, read_bucket
 from gateway.orders import holdings, tables
 from gateway.orders.database import now_ms
 from gateway.orders.reconcile.breaches import Breach
@@ -23,48 +25,80 @@ TERMS = ("state", "starts_at_ms", "ends_at_ms", "price", "limit", "pay_within_ms
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What Redis says of an offer at one moment. `freed_count`: how many numbers the freed ones really are."""
+    """What Redis says of a bucket at one moment.
 
-    run_id: str
+    `fresh` and `retired`: first and last of numbers that were never issued, and of those off sale. `freed_count`:
+    how many numbers the freed ones really are.
+    """
+
+    bucket: Bucket
     numbers: dict[str, int]
+    fresh: list[tuple[int, int]]
+    retired: list[tuple[int, int]]
     terms: dict[str, str]
     card: Any
     freed_count: int
 
-    @property
-    def held(self) -> int:
-        """Units that shoppers hold."""
-        return self.numbers["stock"] - self.numbers["left"]
+
+def held(seen: Sequence[Seen]) -> int:
+    """Units that shoppers hold, by the numbers of all buckets."""
+    return sum(each.numbers["stock"] - each.numbers["left"] for each in seen)
 
 
-def see(client: Redis, offer: str) -> Seen | Breach:
-    """What Redis says of an offer, or why it says nothing that can be read.
+def moving(seen: Sequence[Seen]) -> list[Transfer]:
+    """Transfers whose units are in no bucket."""
+    return on_the_way([each.bucket for each in seen])
+
+
+def see(client: Redis, offer: str, buckets: int) -> list[Seen] | Breach:
+    """What Redis says of every bucket of an offer, or why one says nothing that can be read.
 
     Raises:
         redis.RedisError: Redis cannot be reached.
     """
-    raw: Any = client.hgetall(keys.offer(offer))
-    if not raw:
-        return Breach("offer_missing", "Redis does not have the offer, which was on sale before", offer)
+    found = []
+    for bucket in keys.bucket_numbers(buckets):
+        seen = _see(client, offer, bucket)
+        if isinstance(seen, Breach):
+            return seen
+        found.append(seen)
+    return found
+
+
+def _see(client: Redis, offer: str, bucket: int) -> Seen | Breach:
+    key = keys.offer(offer, bucket)
+    epoch: Any = client.hget(key, "epoch")
+    if not client.exists(key):
+        return Breach("offer_missing", f"Redis does not have {_part(bucket)}, which was on sale before", offer)
     try:
+        pipeline = client.pipeline(transaction=True)
+        pipeline.hgetall(key)
+        pipeline.zcard(keys.freed(offer, int(epoch), bucket))
+        pipeline.hgetall(keys.transfers(offer, int(epoch), bucket))
+        raw, freed_count, transfers = pipeline.execute()
         numbers = {name: int(raw[name.encode()]) for name in NUMBERS}
         terms = {name: raw[name.encode()].decode() for name in TERMS}
-        run_id, card = raw[b"run_id"].decode(), orjson.loads(raw[b"card"])
-    except (KeyError, ValueError) as error:
-        return Breach("offer_incomplete", f"Redis has only a part of the offer, or cannot read it: {error}", offer)
-    pipeline = client.pipeline(transaction=True)
-    pipeline.zcard(keys.freed(offer, numbers["epoch"]))
-    pipeline.hmget(keys.offer(offer), NUMBERS)
-    freed_count, again = pipeline.execute()
-    if None in again:
-        return Breach("offer_incomplete", "Redis has lost a part of the offer just now", offer)
-    return Seen(run_id, dict(zip(NUMBERS, map(int, again), strict=True)), terms, card, freed_count)
+        own = read_bucket(bucket, [raw.get(name.encode()) for name in BUCKET_FIELDS], transfers)
+        card = orjson.loads(raw[b"card"])
+        fresh, retired = (list(ranges_of(raw.get(name, b"").decode())) for name in (b"ranges", b"retired_ranges"))
+        if own is None:
+            raise KeyError("run_id")
+    except (KeyError, ValueError, TypeError) as error:
+        says = f"Redis has only a part of {_part(bucket)}, or cannot read it: {error}"
+        return Breach("offer_incomplete", says, offer)
+    if numbers["next_unit"] <= numbers["unit_top"]:
+        fresh.insert(0, (numbers["next_unit"], numbers["unit_top"]))
+    return Seen(own, numbers, fresh, retired, terms, card, freed_count)
+
+
+def _part(bucket: int) -> str:
+    return f"bucket {bucket} of the offer" if bucket else "the offer"
 
 
 def check_itself(seen: Seen, offer: str) -> Iterator[Breach]:
-    """Where an offer in Redis contradicts itself."""
+    """Where a bucket in Redis contradicts itself."""
     number = seen.numbers
-    issuable = number["unit_top"] - number["next_unit"] + 1
+    issuable = sum(last - first + 1 for first, last in seen.fresh)
     if number["freed"] != seen.freed_count:
         says = f"Redis counts {number['freed']} freed units and has {seen.freed_count}"
         yield Breach("freed_differs", says, offer)
@@ -76,9 +110,9 @@ def check_itself(seen: Seen, offer: str) -> Iterator[Breach]:
 
 
 def check_row(seen: Seen, row: Row[Any], run_id: str) -> Iterator[Breach]:
-    """Where an offer in Redis differs from the ledger's row."""
+    """Where a bucket in Redis differs from the ledger's row; `run_id`: its server's."""
     number, offer = seen.numbers, row.id
-    if seen.run_id != run_id:
+    if seen.bucket.run_id != run_id:
         yield Breach("not_approved", "the offer may not sell on this Redis yet", offer)
     if number["epoch"] != row.epoch:
         says = f"Redis has epoch {number['epoch']}, the ledger epoch {row.epoch}"
@@ -96,6 +130,13 @@ def check_row(seen: Seen, row: Row[Any], run_id: str) -> Iterator[Breach]:
         yield Breach("unit_cap_differs", f"Redis allows unit {top}, the ledger {row.unit_cap}", offer, unit=top)
 
 
+def check_transfers(seen: Sequence[Seen], offer: str) -> Iterator[Breach]:
+    """Transfers that nobody brings to their end."""
+    for each in moving(seen):
+        says = f"{each.size} units are on their way from bucket {each.source} to bucket {each.dest}"
+        yield Breach("transfer_waits", says, offer, entry=f"{each.source}-{each.dest}:{each.number}")
+
+
 def _terms(row: Row[Any]) -> dict[str, Any]:
     return {
         "state": row.state,
@@ -108,34 +149,42 @@ def _terms(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def check_stock(connection: Connection, client: Redis, seen: Seen, row: Row[Any]) -> Iterator[Breach]:
+def check_stock(connection: Connection, client: Redis, seen: Sequence[Seen], row: Row[Any]) -> Iterator[Breach]:
     """Where stock and stock operations differ, and what waits for Redis too long."""
     table, offer, now = tables.stock_operations, row.id, now_ms(connection)
     operations = connection.execute(
         select(table).where(table.c.offer == offer, table.c.state.in_(("pending", "applied")))
     ).all()
-    applied: Any = client.hkeys(keys.operations(offer, seen.numbers["epoch"]))
-    known = {name.decode() for name in applied}
+    known = [_operations(client, offer, each) for each in seen]
     stock = row.stock
     for each in operations:
-        there = each.operation_id in known
-        if each.state == "applied" and not there:
+        there = [found[each.operation_id] for found in known if each.operation_id in found]
+        # One bucket says what the stock was after the operation, several say what each has added.
+        applied = each.delta if there and len(seen) == 1 else sum(there)
+        if each.state == "applied" and (not there or applied != each.delta):
             says = f"Redis does not know stock operation {each.operation_id}, which the ledger has as applied"
             yield Breach("operation_missing", says, offer, entry=each.operation_id)
         if each.state == "pending":
             # A raise is in the ledger before it is in Redis, a cut after it.
-            stock -= abs(each.delta) if there != (each.delta > 0) else 0
+            stock += applied - max(each.delta, 0)
             if now - each.created_at_ms > WAITS_MS:
                 says = f"stock operation {each.operation_id} waits for {(now - each.created_at_ms) // 1000} s"
                 asks = "start the sidecar, which finishes it"
                 yield Breach("operation_waits", says, offer, entry=each.operation_id, asks=asks)
-    if seen.numbers["stock"] != stock:
-        says = f"Redis has a stock of {seen.numbers['stock']}, the ledger of {stock}"
+    there_now = sum(each.numbers["stock"] for each in seen) + sum(each.size for each in moving(seen))
+    if there_now != stock:
+        says = f"Redis has a stock of {there_now}, the ledger of {stock}"
         yield Breach("stock_differs", says, offer)
     for each in holdings.waiting_releases(connection, offer):
         if now - each.requested_at_ms > WAITS_MS:
             says = f"units {_listed(each.units)} of order {each.order_no} wait to be given back"
             yield Breach("release_waits", says, offer, each.units[0] if each.units else None, each.order_no)
+
+
+def _operations(client: Redis, offer: str, seen: Seen) -> dict[str, int]:
+    """Operation id → what a bucket has noted of it."""
+    found: Any = client.hgetall(keys.operations(offer, seen.numbers["epoch"], seen.bucket.number))
+    return {name.decode(): int(amount.partition(b":")[0]) for name, amount in found.items()}
 
 
 def check_ledger(connection: Connection, row: Row[Any]) -> Iterator[Breach]:

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from gateway import keys, offers, scripts
-from gateway.errors import RecoveryError
-from gateway.orders import dead_letters, holdings, recovery, releases, unsettled
+from gateway import buckets, keys, offers
+from gateway.errors import OfferError, RecoveryError
+from gateway.orders import dead_letters, holdings, recovery, releases, runs, unsettled
 from gateway.orders.dead_letters import Filed
 from gateway.orders.fence import FenceWatcher, approve
 from gateway.orders.ledger import Settlement
@@ -66,7 +66,7 @@ class _Repairs:
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
         self._client = stores.client
-        self._run_id = offers.run_id(stores.client)
+        self._runs = runs.now(stores.client)
         self._stuck: dict[tuple[object, ...], Breach] = {}
 
     def all_of(self, todo: Sequence[Breach]) -> dict[tuple[object, ...], Breach]:
@@ -82,6 +82,8 @@ class _Repairs:
                 self._rebuild(offer, reasons)
             elif Remedy.WRITE in remedies:
                 recovery.rescue(self._client, self._stores.engine, self._stores.ledger, offer)
+        for offer in {each.offer for each in todo if each.remedy is Remedy.FINISH}:
+            self._finish(offer)
         if any(each.remedy is Remedy.RELEASE for each in todo):
             self._release()
         for each in todo:
@@ -118,27 +120,35 @@ class _Repairs:
                 stores.engine,
                 stores.ledger,
                 offer,
-                self._run_id,
+                self._runs,
                 lease_ms=stores.settings.lease_ms,
                 why=reasons[0],
             )
         except RecoveryError as error:
             log.error("%s", error)
         entries = unsettled.by_offer(self._client, [offer]).get(offer, [])
-        reason = approve(self._client, stores.engine, offer, self._run_id, entries)
+        reason = approve(self._client, stores.engine, offer, self._runs, entries)
         if reason is not None:
             log.error("offer %s stays closed: %s", offer, reason)
 
     def _close(self, offer: str) -> None:
         """Let nobody buy until the offer is approved again."""
-        epoch = self._client.hget(keys.offer(offer), "epoch")
-        if epoch is not None:
-            # A name of its own, so that an approval in between is noticed.
-            scripts.load("approve_run").call(
-                self._client,
-                {"offer": keys.offer(offer)},
-                {"epoch": epoch, "run_id": f"closed-{secrets.token_hex(8)}"},
-            )
+        with holdings.locked(self._stores.engine, offer) as (_, row):
+            if row is not None:
+                # A name of its own, so that an approval in between is noticed.
+                runs.close(self._client, offer, row.buckets, f"closed-{secrets.token_hex(8)}")
+
+    def _finish(self, offer: str) -> None:
+        """Bring units on their way to where they belong; whoever began it has gone away."""
+        with holdings.locked(self._stores.engine, offer) as (_, row):
+            found = [] if row is None else buckets.read_all(self._client, offer, row.epoch, row.buckets)
+        there = [each for each in found if each is not None]
+        try:
+            finished = buckets.finish_all(self._client, offer, there) if there else 0
+        except OfferError as error:
+            log.error("%s", error)
+        else:
+            log.warning("finished transfers between the buckets of %s: %d", offer, finished)
 
     def _release(self) -> None:
         stores, after = self._stores, 0
@@ -151,18 +161,19 @@ class _Repairs:
             after = applied.after
 
     def _settle_letter(self, breach: Breach) -> None:
-        shard = keys.shard_of(breach.offer)
-        filed = dead_letters.find(self._client, shard, breach.entry)
-        if filed is None:
-            return
-        if breach.remedy is Remedy.REMOVE:
-            dead_letters.remove(self._client, shard, filed.id)
-            return
-        asks = self._seat(breach, filed)
-        if asks:
-            self._stuck[breach.place] = replace(breach, code="dead_letter_stuck", asks=asks)
+        for shard in keys.shards():
+            filed = dead_letters.find(self._client, shard, breach.entry)
+            if filed is None or not filed.letter.ticket.startswith(f"{breach.order_no},".encode()):
+                continue
+            asks = ""
+            if breach.remedy is Remedy.REMOVE:
+                dead_letters.remove(self._client, shard, filed.id)
+            else:
+                asks = self._seat(breach, shard, filed)
+            if asks:
+                self._stuck[breach.place] = replace(breach, code="dead_letter_stuck", asks=asks)
 
-    def _seat(self, breach: Breach, filed: Filed) -> str:
+    def _seat(self, breach: Breach, shard: int, filed: Filed) -> str:
         """Seat the winner of a letter; what an operator has to decide, or empty: it is done, or the offer is
         closed, and once that is repaired the next round seats them.
         """
@@ -171,12 +182,13 @@ class _Repairs:
             # It carries a unit that is not theirs.
             self._rebuild(breach.offer, [breach.says])
         with holdings.locked(stores.engine, breach.offer) as (_, row):
-            epoch = row.epoch if row is not None else 0
+            epoch, count = (row.epoch, row.buckets) if row is not None else (0, 1)
+        shopper = filed.letter.shopper
         for any_unit in (False, True):
-            found = seat(self._client, breach.offer, epoch, filed.letter.shopper, ticket, any_unit=any_unit)
+            found = seat(self._client, breach.offer, count, epoch, shopper, ticket, any_unit=any_unit)
             if found.ticket is not None:
                 log.warning("seated order=%s offer=%s units=%s", ticket.order_no, breach.offer, found.ticket.units)
-                dead_letters.remove(self._client, keys.shard_of(breach.offer), filed.id)
+                dead_letters.remove(self._client, shard, filed.id)
                 return ""
         match found.outcome:
             case Seating.TOO_FEW:
@@ -189,10 +201,12 @@ class _Repairs:
     def _has_ticket(self, breach: Breach, filed: Filed) -> bool:
         """Whether the shopper's record has the order, though it is not on its way to the ledger."""
         offer = breach.offer
-        epoch = self._client.hget(keys.offer(offer), "epoch")
-        if epoch is None:
+        there = offers.read(self._client, offer)
+        if there is None:
             return False
-        record: Any = self._client.hget(keys.buyers(offer, int(epoch)), filed.letter.shopper.decode())
+        shopper = filed.letter.shopper
+        home = keys.home_bucket(shopper, there.buckets)
+        record: Any = self._client.hget(keys.buyers(offer, there.epoch, home), shopper)
         if breach.order_no not in {ticket.order_no for ticket in tickets_of(record)}:
             return False
         waiting = unsettled.by_offer(self._client, [offer]).get(offer, [])

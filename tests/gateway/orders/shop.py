@@ -16,7 +16,7 @@ from redis import Redis
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from gateway import keys, offers, scripts, store
-from gateway.orders import tables
+from gateway.orders import runs, tables
 from gateway.orders.fence import FenceWatcher
 from gateway.orders.ledger import Ledger
 from gateway.orders.message import Entry, Ticket, Winner
@@ -39,7 +39,14 @@ class Shop:
         self._processes: list[subprocess.Popen[str]] = []
 
     def publish(
-        self, offer: str, *, stock: int, limit: int = 1, pay_within_ms: int = HOUR_MS, seed: bool = True
+        self,
+        offer: str,
+        *,
+        stock: int,
+        limit: int = 1,
+        pay_within_ms: int = HOUR_MS,
+        seed: bool = True,
+        buckets: int = 1,
     ) -> None:
         """Put an offer on sale; without `seed` only the ledger knows it."""
         now = int(time.time() * 1000)
@@ -54,6 +61,7 @@ class Shop:
             limit=limit,
             pay_within_ms=pay_within_ms,
             card={"name": "Kettle", "currency": "TWD"},
+            buckets=buckets,
         )
         with self.engine.begin() as connection:
             connection.execute(
@@ -73,6 +81,7 @@ class Shop:
                     stock=stock,
                     unit_cap=stock,
                     epoch=terms.epoch,
+                    buckets=buckets,
                     card='{"name": "Kettle", "currency": "TWD"}',
                 )
             )
@@ -80,13 +89,28 @@ class Shop:
             offers.publish(self.redis, terms, seed=stock, lease_ms=1)
 
     def click(
-        self, offer: str, shoppers: list[str], *, quantity: int = 1, epoch: int = keys.FIRST_EPOCH
+        self,
+        offer: str,
+        shoppers: list[str],
+        *,
+        quantity: int = 1,
+        epoch: int = keys.FIRST_EPOCH,
+        buckets: int = 1,
     ) -> dict[str, Ticket]:
-        """One batch of clicks, decided by the real script; the tickets won."""
+        """One batch of clicks per bucket, decided by the real script; the tickets won."""
+        won: dict[str, Ticket] = {}
+        for bucket in keys.bucket_numbers(buckets):
+            names = [name for name in shoppers if keys.home_bucket(name.encode(), buckets) == bucket]
+            if names:
+                won |= self._click(offer, bucket, names, quantity, epoch)
+        return won
+
+    def _click(self, offer: str, bucket: int, shoppers: list[str], quantity: int, epoch: int) -> dict[str, Ticket]:
         numbers = [self.order_no() for _ in shoppers]
         clicks = [shoppers, numbers, [quantity] * len(shoppers), numbers, 0]
+        shard = keys.shard_of(offer, bucket)
         values = {
-            "run_id": offers.run_id(self.redis),
+            "run_id": offers.run_id(self.redis, shard),
             "version": 1,
             "epoch": epoch,
             "deadline_ms": int(time.time() * 1000) + HOUR_MS,
@@ -99,13 +123,13 @@ class Shop:
         reply = script.call(
             self.redis,
             {
-                "offer": keys.offer(offer),
-                "buyers": keys.buyers(offer, epoch),
-                "freed": keys.freed(offer, epoch),
-                "even": keys.rate(offer, 0),
-                "odd": keys.rate(offer, 1),
-                "stream": keys.stream(keys.shard_of(offer)),
-                "counters": keys.counters(keys.shard_of(offer)),
+                "offer": keys.offer(offer, bucket),
+                "buyers": keys.buyers(offer, epoch, bucket),
+                "freed": keys.freed(offer, epoch, bucket),
+                "even": keys.rate(offer, 0, bucket),
+                "odd": keys.rate(offer, 1, bucket),
+                "stream": keys.stream(shard),
+                "counters": keys.counters(shard),
             },
             values,
         )
@@ -233,7 +257,7 @@ class Shop:
     def approved(self, offer: str) -> bool:
         """Whether an offer may sell on the Redis that runs now."""
         found = offers.read(self.redis, offer)
-        return found is not None and found.run_id == offers.run_id(self.redis)
+        return found is not None and runs.open_on(found, runs.now(self.redis))
 
     @contextmanager
     def writer(self) -> Iterator[WriterTeam]:

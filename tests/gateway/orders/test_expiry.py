@@ -222,7 +222,7 @@ def test_first_unpaid_names_offers_with_unpaid_orders_and_their_first_end(
         before_ms = now_ms(connection)
     found, at_ms = expiry.first_unpaid(engine)
     assert at_ms >= before_ms
-    assert sorted(found) == [(f"{name}-{offer_id}", 1, first[f"{name}-{offer_id}"]) for name in ("b", "c")]
+    assert sorted(found) == [(f"{name}-{offer_id}", 1, 1, first[f"{name}-{offer_id}"]) for name in ("b", "c")]
 
 
 def test_first_unpaid_reads_only_the_index_of_unpaid_orders(

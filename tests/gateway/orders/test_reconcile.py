@@ -280,13 +280,14 @@ def test_nothing_is_called_broken_while_a_sale_runs(shop: Shop, monkeypatch: pyt
         seller = threading.Thread(target=sell)
         seller.start()
         try:
-            for _ in range(3):
+            looks = 0
+            while looks < 3 or shop.order_count() <= 100:
                 assert broken(stores) == []
+                looks += 1
         finally:
             stop.set()
             seller.join()
         wait_until(shop.settled, what="everything settled")
-    assert shop.order_count() > 100
 
 
 def test_what_goes_away_by_itself_is_not_named(sale: HalfSold) -> None:
@@ -305,8 +306,8 @@ def test_what_goes_away_by_itself_is_not_named(sale: HalfSold) -> None:
 
 
 def test_every_code_is_named_by_a_test() -> None:
-    files = (Path(__file__), Path(__file__).with_name("test_dead_letters_seated.py"))
-    source = "".join(file.read_text() for file in files)
+    names = ("test_dead_letters_seated.py", "test_ledger_of_buckets.py", Path(__file__).name)
+    source = "".join(Path(__file__).with_name(name).read_text() for name in names)
     assert [code for code in REMEDIES if f'"{code}"' not in source] == []
 
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 
 from gateway import keys, offers, stock
-from gateway.orders import recovery, releases, states, tables
+from gateway.orders import recovery, releases, runs, states, tables
 from gateway.orders.fence import approve
 from gateway.orders.message import Entry
 from tests.conftest import RedisServer
@@ -228,9 +228,9 @@ def test_nobody_recovers_what_sells(shop: Shop) -> None:
     shop.publish(OFFER, stock=10)
     shop.click(OFFER, ["a"])
     shop.redis.hset(keys.offer(OFFER), "freed", 5)
-    run_id = offers.run_id(shop.redis)
-    assert approve(shop.redis, shop.engine, OFFER, run_id, []) is None
-    recovery.recover(shop.redis, shop.engine, shop.ledger(), OFFER, run_id, lease_ms=0)
+    found = runs.now(shop.redis)
+    assert approve(shop.redis, shop.engine, OFFER, found, []) is None
+    recovery.recover(shop.redis, shop.engine, shop.ledger(), OFFER, found, lease_ms=0)
     assert offers.read(shop.redis, OFFER).epoch == 1
 
 
@@ -280,7 +280,7 @@ def test_an_approval_during_a_recovery_ends_it(shop: Shop, monkeypatch: pytest.M
     shop.publish(OFFER, stock=10)
     run_id = offers.run_id(shop.redis)
     shop.redis.hset(keys.offer(OFFER), mapping={"run_id": "another", "freed": 5})
-    rescue = recovery.rescue
+    found, rescue = runs.now(shop.redis), recovery.rescue
 
     def rescued_and_opened(*known: Any) -> int:
         rescue(*known)
@@ -288,6 +288,6 @@ def test_an_approval_during_a_recovery_ends_it(shop: Shop, monkeypatch: pytest.M
         return len(shop.click(OFFER, ["a"]))
 
     monkeypatch.setattr(recovery, "rescue", rescued_and_opened)
-    recovery.recover(shop.redis, shop.engine, shop.ledger(), OFFER, run_id, lease_ms=0, why="it is broken")
+    recovery.recover(shop.redis, shop.engine, shop.ledger(), OFFER, found, lease_ms=0, why="it is broken")
     assert offers.read(shop.redis, OFFER).epoch == 1
     assert set(held(shop, 1)) == {"a"}
