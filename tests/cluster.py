@@ -72,7 +72,11 @@ class Cluster:
         return False
 
     def owner(self, shard: int) -> Server:
-        """Who has a shard, as far as the living say; whoever names itself."""
+        """Who has a shard; fails when nobody says so of itself within 20 s."""
+        found: Server = wait_until(lambda: self._owner(shard), within_s=20, what=f"an owner of shard {shard}")
+        return found
+
+    def _owner(self, shard: int) -> Server | None:
         slot = slot_of(shard)
         for each in self.servers:
             with contextlib.suppress(RedisError):
@@ -81,7 +85,7 @@ class Cluster:
                     first, _, last = text.partition("-")
                     if not text.startswith("[") and int(first) <= slot <= int(last or first):
                         return each
-        raise LookupError(f"nobody has shard {shard}")
+        return None
 
     def close(self) -> None:
         for each in self.servers:
