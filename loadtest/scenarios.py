@@ -138,6 +138,8 @@ def measure(
     clicks = added.clicks
     if clicks < heard.replies:
         raise GeneratorError(f"{heard.replies} replies were heard, and {target.name} counts {clicks} clicks")
+    # A server that answered nothing in time has a rate of 0, and no cost per click.
+    per_click = 1e6 / clicks if clicks else 0.0
     return Run(
         scenario,
         connections,
@@ -148,11 +150,11 @@ def measure(
         heard.p50_us,
         heard.p99_us,
         heard.p999_us,
-        1e6 * (gateway_after.cpu_s - gateway.cpu_s) / clicks,
-        1e6 * (redis_after.cpu_s - redis.cpu_s) / clicks,
+        per_click * (gateway_after.cpu_s - gateway.cpu_s),
+        per_click * (redis_after.cpu_s - redis.cpu_s),
         heard.generator_cpu_s / heard.duration_s,
         added.batch_clicks / added.batches if added.batches else 0.0,
-        added.local / clicks,
+        added.local / clicks if clicks else 0.0,
         added.outcomes,
         heard.failed,
     )

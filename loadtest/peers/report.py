@@ -268,7 +268,8 @@ def whole_page(found: PeersReport, images: dict[str, Image]) -> str:
     )
     latency = (
         "Open loop: clicks are sent at a given rate whatever the answers, and a latency counts from when its click"
-        " was due. The rates are shares of what the slower of both answers in a closed loop of 256 connections."
+        " was due. The rates are shares of what the slower of both answers in a closed loop, of 256 connections"
+        " or the most below that."
     )
     checked = (
         "After every run: units sold are at most the stock, no unit is sold twice, nobody wins twice, stream and"

@@ -7,13 +7,15 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import jwt
 import pytest
 
-from loadtest import generators, scrape
+from loadtest import generators, open_loop, scrape
 from loadtest.errors import ApiError, GeneratorError, StartError
+from loadtest.open_loop import Order
 from loadtest.peers.constant import SERVED
 from loadtest.processes import ROOT, Server, free_port
 from loadtest.scenarios import new_shoppers
@@ -109,6 +111,19 @@ class TestGenerators:
         requests = generators.write_requests(tmp_path / "c", "noon-kettle", new_shoppers(20), Mint(SECRET))
         with pytest.raises(GeneratorError):
             generators.click(f"http://127.0.0.1:{free_port()}", requests, connections=1, duration_s=1, core=None)
+
+
+def test_an_open_loop_asks_at_its_rate_whatever_the_answers(constant: str, tmp_path: Path) -> None:
+    requests = generators.write_requests(tmp_path / "c", "noon-kettle", new_shoppers(50), Mint(SECRET))
+    url = urlsplit(constant)
+    place = (str(url.hostname), int(url.port or 0), str(requests.path), requests.size_bytes)
+    heard = open_loop.click(Order(*place, 200.0, 1.0, 64, connections_first=8), core=None)
+    assert heard["sent"] == heard["answered"] == heard["all"]["count"] == 200
+    assert heard["failed"] == 0
+    assert heard["connections"] >= 8
+    every = heard["all"]
+    assert 0 < every["p50_us"] <= every["p99_us"] <= every["p999_us"] <= every["max_us"]
+    assert set(heard["outcomes"]) == {"constant"}
 
 
 def test_the_constant_app_is_served_like_the_gateway() -> None:
