@@ -135,11 +135,14 @@ class Wire:
         """
         return (await self.pipeline([parts]))[0]
 
-    async def pipeline(self, commands: list[tuple[bytes | str | int, ...]]) -> list[Any]:
-        """Send several commands in one write and wait for all replies; errors as `request` raises them."""
+    async def pipeline(self, commands: list[tuple[bytes | str | int, ...]], *, raising: bool = True) -> list[Any]:
+        """Send several commands in one write and wait for all replies; errors as `request` raises them.
+
+        Unless `raising`, an error reply stands among the others.
+        """
         if not self.ready:
             raise NotSent(self.problem)
-        return await self._exchange(commands)
+        return await self._exchange(commands, raising=raising)
 
     def drop(self, reason: str) -> None:
         """Give the connection up: what is unanswered becomes unknown, and a new one is made."""
@@ -158,7 +161,7 @@ class Wire:
             if not protocol.waiting:
                 protocol.abort()
 
-    async def _exchange(self, commands: list[tuple[bytes | str | int, ...]]) -> list[Any]:
+    async def _exchange(self, commands: list[tuple[bytes | str | int, ...]], *, raising: bool = True) -> list[Any]:
         protocol = self._protocol
         if protocol is None or protocol.transport is None:
             raise NotSent(self.problem)
@@ -181,7 +184,7 @@ class Wire:
             self.drop("Redis did not answer in time")
             raise OutcomeUnknown("Redis did not answer in time") from None
         for reply in replies:
-            if isinstance(reply, Exception):
+            if isinstance(reply, OutcomeUnknown) or (raising and isinstance(reply, Exception)):
                 raise reply
         return replies
 

@@ -106,27 +106,35 @@ class Connections:
         Raises:
             RedisProblem: one of them could not be asked, or answered with an error.
         """
-        if len(self.primaries) == 1:
+        if self._place is None:
             return await self.primaries[0].side.pipeline([command for _, command in commands])
         groups: dict[Primary, list[int]] = defaultdict(list)
         for place, (shard, _) in enumerate(commands):
             groups[self.primary_of(shard)].append(place)
-        told = await asyncio.gather(
-            *(
-                primary.side.pipeline([commands[place][1] for place in places])
-                for primary, places in groups.items()
-            ),
-            return_exceptions=True,
+        asking = (
+            primary.side.pipeline([commands[place][1] for place in places], raising=False)
+            for primary, places in groups.items()
         )
         replies: list[Any] = [None] * len(commands)
-        for places, found in zip(groups.values(), told, strict=True):
-            if isinstance(found, BaseException):
-                if isinstance(found, Refused):
-                    self.look_around()
-                raise found
+        for places, found in zip(groups.values(), await asyncio.gather(*asking), strict=True):
             for place, reply in zip(places, found, strict=True):
-                replies[place] = reply
+                refused = isinstance(reply, Refused)
+                replies[place] = await self._asked(reply, commands[place][1]) if refused else reply
         return replies
+
+    async def _asked(self, refusal: Refused, command: Command) -> Any:
+        """The reply of the server that is about to get the slot of a command.
+
+        Raises:
+            Refused: it was refused for another reason.
+        """
+        word, _, where = str(refusal).partition(" ")
+        host, _, port = where.rpartition(" ")[2].rpartition(":")
+        target = self._by_address.get((host, int(port))) if word == "ASK" else None
+        if target is None:
+            self.look_around()
+            raise refusal
+        return (await target.side.pipeline([("ASKING",), command]))[1]
 
     # A cluster's servers.
 

@@ -145,7 +145,10 @@ def test_clicks_wait_for_a_slot_that_moves_and_none_is_lost(
     target = other(cluster, source)
     begin_move(shard, source, target)
     assert move_keys(shard, source, target, most=1) == 1
-    # Some keys are here and some are there: nobody can decide, so nobody is told anything that could be wrong,
+    # Some keys are here and some are there: what there is can be looked at,
+    assert selling.get(f"/seckill/{sale.id}").json()["left"] == 99
+    assert sale.id in {each["id"] for each in selling.get("/seckill?limit=500").json()["items"]}
+    # but nobody can decide, so nobody is told anything that could be wrong,
     assert selling.outcome(sale.id, "amy") == "busy"
     # and a click in the last moment waits until they are together.
     with ThreadPoolExecutor(1) as crowd:
