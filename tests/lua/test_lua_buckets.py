@@ -288,6 +288,17 @@ def test_a_cut_takes_what_lies_in_one_bucket_and_on_its_way(divided: Divided) ->
     divided.check()
 
 
+def test_a_cut_waits_for_units_that_cannot_arrive_yet(divided: Divided, redis: Redis) -> None:
+    divided.start(0, 4, 2)
+    redis.hset(keys.offer(divided.id, 4), "run_id", "")
+    with pytest.raises(OfferError, match="on their way"):
+        stock.adjust_stock(redis, divided.id, 1, "op", -10, lease_ms=0)
+    redis.hset(keys.offer(divided.id, 4), "run_id", divided.run_id)
+    change = stock.adjust_stock(redis, divided.id, 1, "op", -10, lease_ms=0)
+    assert change == stock.StockChange(applied=True, stock=0, left=0, unit_cap=10)
+    divided.check()
+
+
 def test_too_low_a_cut_below_what_is_held_gives_everything_back(divided: Divided) -> None:
     assert divided.admit(0, "amy", "bob", click_keys=["k", "k"]).letters == "WW"
     change = stock.adjust_stock(divided.client, divided.id, 1, "op", -9, lease_ms=0)
