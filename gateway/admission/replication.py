@@ -17,7 +17,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from gateway import keys
-from gateway.errors import NotSent
+from gateway.admission.verdicts import SLOT_ERRORS
+from gateway.errors import NotSent, Refused
 from gateway.resp import pack
 from gateway.wire import Wire
 
@@ -42,6 +43,7 @@ class Replication:
         self.replicas = 0
         self.shards: tuple[int, ...] = tuple(keys.shards())
         """Those of the server; the first of them has the mark."""
+        self._turns = 0
         self._wire = wire
         self._alarm = alarm
         self._waiting: list[_Waiting] = []
@@ -91,7 +93,8 @@ class Replication:
             replies.append(reply)
             # A mark that was refused proves nothing: then `WAIT` speaks of an earlier one.
             copied = all(isinstance(each, int) for each in replies) and replies[-1] >= wanted
-            self._answer(asked, copied, again=not any(isinstance(each, Exception) for each in replies))
+            refused = any(isinstance(each, Exception) for each in replies)
+            self._answer(asked, copied, again=not refused or self._elsewhere(replies[0]))
 
         try:
             self._wire.send(pack("INCR", keys.marks(self.shards[0])), replies.append)
@@ -103,6 +106,15 @@ class Replication:
         )
         self._asking = True
         return True
+
+    def _elsewhere(self, reply: Any) -> bool:
+        """Whether the mark's slot is on its way to another server, and another shard can have the mark."""
+        if not isinstance(reply, Refused) or str(reply).partition(" ")[0] not in SLOT_ERRORS:
+            self._turns = 0
+            return False
+        self.shards = (*self.shards[1:], self.shards[0])
+        self._turns += 1
+        return self._turns < len(self.shards)
 
     def _answer(self, asked: list[_Waiting], copied: bool, *, again: bool) -> None:
         self._asking = False

@@ -13,7 +13,7 @@ from gateway.orders.database import open_engine
 from gateway.orders.reconcile import looking
 from gateway.orders.tables import metadata
 from gateway.settings import Settings
-from tests.cluster import Cluster, clustered, move
+from tests.cluster import Cluster, begin_move, clustered, move, move_keys
 from tests.conftest import wait_until
 from tests.gateway.conftest import StartGateway, start_gateway  # noqa: F401 - a fixture
 from tests.gateway.orders.shop import Shop
@@ -106,4 +106,28 @@ def test_primaries_that_are_lost_one_after_the_other_lose_no_win(
                     wait_until(lambda lost=old: lost.replication()["role"] == "slave", within_s=20)
                     sells_again(crowd, within_s=60)
             hold_against_each_other(shop, crowd, stock=1_000_000)
+        shop.close()
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(120)
+def test_wins_are_confirmed_while_the_shard_that_has_the_mark_moves(
+    start_gateway: StartGateway,  # noqa: F811
+    tmp_path: Path,
+    engine: Engine,
+    offer_id: str,
+) -> None:
+    with clustered(tmp_path, replicas=1, min_replicas_to_write=1) as own:
+        shop = shop_on(own, engine)
+        # Given the first of a primary's shards, half-way to another primary, and an offer on its second one,
+        name = next(found for number in range(100) if keys.shard_of(found := f"{offer_id}-{number}") == 1)
+        shop.publish(name, stock=100)
+        one = start_gateway(own.url)
+        assert one.outcome(name, "zoe") == "won"
+        source, target = own.owner(0), own.owner(11)
+        begin_move(0, source, target)
+        while move_keys(0, source, target):
+            pass
+        # then whoever wins is told so: another shard has the mark now.
+        assert [one.outcome(name, f"s{number}") for number in range(5)] == ["won"] * 5
         shop.close()
