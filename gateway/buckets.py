@@ -147,29 +147,28 @@ def all_left(before: Sequence[Bucket], after: Sequence[Bucket]) -> int | None:
 def finish_all(client: Redis, offer: str, found: Sequence[Bucket]) -> int:
     """Finish the transfers that a reading has found open; how many are finished now.
 
-    Whoever began them may do so at the same time: every step counts once.
-    """
-    runs = {bucket.number: bucket.run_id for bucket in found}
-    return sum(
-        finish(client, offer, found[0].epoch, each, run_id=runs.get(each.dest, ""))
-        for each in open_transfers(found)
-    )
-
-
-def finish(client: Redis, offer: str, epoch: int, transfer: Transfer, *, run_id: str) -> bool:
-    """Bring an open transfer to its end; False when it stays open, for somebody who comes later.
-
-    Args:
-        client: Redis.
-        offer: the offer.
-        epoch: its epoch.
-        transfer: what was found open.
-        run_id: the run on which the destination may sell: units go to no bucket that is closed.
+    Whoever began them may do so at the same time: every step counts once. What comes from or goes to a bucket that
+    is closed stays open, as recovery may be looking through it.
 
     Raises:
         OfferError: the offer is in another epoch, gone, or its transfers contradict each other.
-        redis.RedisError: it may be finished or not; ask again.
+        redis.RedisError: some may be finished; ask again.
     """
+    transfers = open_transfers(found)
+    if not transfers:
+        return 0
+    shards = {bucket.number: keys.shard_of(offer, bucket.number) for bucket in found}
+    runs = store.run_ids(client, shards.values())
+    selling = {bucket.number for bucket in found if bucket.run_id == runs[shards[bucket.number]]}
+    return sum(
+        _finish(client, offer, found[0].epoch, each, run_id=runs[shards[each.dest]])
+        for each in transfers
+        if {each.source, each.dest} <= selling
+    )
+
+
+def _finish(client: Redis, offer: str, epoch: int, transfer: Transfer, *, run_id: str) -> bool:
+    """Bring an open transfer to its end; False when it stays open, for somebody who comes later."""
     # What one server has forgotten the other must not have: so each step is copied before the next.
     if not _copied(client, keys.shard_of(offer, transfer.source)):
         return False

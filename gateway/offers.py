@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -152,14 +152,7 @@ class Offer:
 
 def run_id(client: Redis, shard: int = 0) -> str:
     """The id of the Redis process that has a shard; it changes with every restart."""
-    return run_ids(client, [shard])[shard]
-
-
-def run_ids(client: Redis, shards: Iterable[int]) -> dict[int, str]:
-    """The same for some shards; each server is asked once."""
-    servers = store.servers_of(client, shards)
-    told: dict[Redis, Any] = {server: server.info("server") for server in set(servers.values())}
-    return {shard: str(told[server]["run_id"]) for shard, server in servers.items()}
+    return store.run_ids(client, [shard])[shard]
 
 
 def publish(client: Redis, terms: Terms, *, seed: int | None, lease_ms: int) -> str:

@@ -77,6 +77,17 @@ def server_of(client: Redis, shard: int) -> Redis:
     return servers_of(client, [shard])[shard]
 
 
+def run_ids(client: Redis, shards: Iterable[int]) -> dict[int, str]:
+    """The ids of the Redis processes that have some shards; each server is asked once.
+
+    Raises:
+        redis.RedisError: one of them cannot be asked.
+    """
+    servers = servers_of(client, shards)
+    told: dict[Redis, Any] = {server: server.info("server") for server in set(servers.values())}
+    return {shard: str(told[server]["run_id"]) for shard, server in servers.items()}
+
+
 def _connect_to_primary(place: SentinelPlace, options: dict[str, Any]) -> Redis:
     manager = Sentinel(  # type: ignore[no-untyped-call]
         place.sentinels,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from redis import Redis
 
-from gateway import keys, offers, scripts
+from gateway import keys, scripts, store
 
 Runs = Mapping[int, str]
 """Shard → run id of the Redis process that has it."""
@@ -18,7 +18,7 @@ def now(client: Redis) -> Runs:
     Raises:
         redis.RedisError: a server cannot be reached.
     """
-    return offers.run_ids(client, keys.shards())
+    return store.run_ids(client, keys.shards())
 
 
 def wanted(offer: str, buckets: int, runs: Runs) -> list[bytes]:
