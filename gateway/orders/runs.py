@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from redis import Redis
 
-from gateway import keys, scripts, store
+from gateway import keys, offers, scripts, store
 
 Runs = Mapping[int, str]
 """Shard → run id of the Redis process that has it."""
