@@ -52,8 +52,10 @@ class Injected:
 class Injector:
     """Makes the faults of a plan, one after the other."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, *, reached_within_s: float = REACHED_WITHIN_S) -> None:
+        """`reached_within_s`: a point that is not reached in this time is given up; the fault comes anyhow."""
         self.stack = stack
+        self._reached_within_s = reached_within_s
         self.done: list[Injected] = []
         self._backup = stack.folder / "backup"
         shutil.copytree(stack.folder / "redis", self._backup)
@@ -80,7 +82,7 @@ class Injector:
             return
         trap = found.trap(place, command)
         try:
-            yield trap.wait(REACHED_WITHIN_S)
+            yield trap.wait(self._reached_within_s)
         finally:
             trap.lose = fault.lose and fault.kind not in WEATHER
             found.forget(trap)

@@ -17,6 +17,15 @@ POINTS = {
     "after ack": ("writer-redis", "reply", "settle"),
     "before commit": ("writer-database", "request", "COMMIT"),
     "at commit": ("writer-database", "reply", "COMMIT"),
+    # Of an offer with several buckets: units move from one to another, or are cut in one after the other.
+    "before give": ("gateway-redis", "request", "give"),
+    "after give": ("gateway-redis", "reply", "give"),
+    "before receive": ("gateway-redis", "request", "receive"),
+    "after receive": ("gateway-redis", "reply", "receive"),
+    "before close": ("gateway-redis", "request", "close"),
+    "after close": ("gateway-redis", "reply", "close"),
+    "in a cut": ("sidecar-redis", "request", "freeze"),
+    "after a cut": ("sidecar-redis", "reply", "freeze"),
 }
 """Each point: the way on which it is seen, the place there, and the command that marks it."""
 

@@ -202,9 +202,9 @@ class Run:
         return (done.stdout + done.stderr)[-2000:]
 
 
-def run_plan(plan: Plan, folder: Path) -> tuple[Result, list[Injected]]:
+def run_plan(plan: Plan, folder: Path, *, settings: dict[str, str] | None = None) -> tuple[Result, list[Injected]]:
     """One run of a plan on a deployment of its own. The harness's own failures are raised."""
-    with standing(folder, plan.database) as stack:
+    with standing(folder, plan.database, settings=settings) as stack:
         run = Run(stack, f"s{plan.seed}", seed=plan.seed).open()
         meddler = Meddler(run.sale, run.meddled, plan.seed).start()
         injector = Injector(stack)
