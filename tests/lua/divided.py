@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from typing import Any
 
 from redis import Redis
@@ -25,6 +27,13 @@ class Divided:
         }
         self.run_id = run_id
         assert self.first.set_terms(seed=stock, buckets=count, **terms) == "CREATED"
+
+    def as_seen_by(self, client: Redis) -> Divided:
+        """The same over another connection."""
+        other = copy.copy(self)
+        other.client = client
+        other.sales = {number: replace(sale, client=client) for number, sale in self.sales.items()}
+        return other
 
     @property
     def first(self) -> Sale:

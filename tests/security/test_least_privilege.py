@@ -9,7 +9,8 @@ from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 
 from admin import health
-from gateway import keys
+from gateway import keys, stock
+from tests.lua.divided import Divided
 from tests.security import scenario
 from tests.security.deployment import Deployment
 
@@ -28,6 +29,20 @@ def used(deployment: Deployment) -> Deployment:
 
 def test_every_role_may_do_all_that_it_has_to(used: Deployment) -> None:
     assert health.writer_is_alive(used.redis_url("writer"))
+    assert used.refused_by_redis() == []
+
+
+def test_gateways_and_the_sidecar_may_move_units_between_buckets(used: Deployment) -> None:
+    with used.redis("sidecar") as sidecar, used.redis("gateway") as gateway:
+        divided = Divided(sidecar, "divided", stock=9, limit=3)
+        assert divided.as_seen_by(gateway).admit(0, "amy", click_keys=["k"]).letters == "W"
+        divided.first.free(1)
+        # Numbers that were never issued, and one that came back.
+        assert divided.move(0, 4, 3).units == "2-3,1"
+        assert divided.as_seen_by(gateway).move(4, 0, 6).units == "2-3,4-6,1"
+        assert divided.as_seen_by(gateway).mark_dry(4, 9, lasts_ms=1) == "MARKED"
+        for delta in (3, -5, -1000):
+            assert stock.adjust_stock(sidecar, "divided", 1, f"by {delta}", delta, lease_ms=0) is not None
     assert used.refused_by_redis() == []
 
 
