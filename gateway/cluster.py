@@ -7,6 +7,7 @@ was cut off from the others goes on naming the primary it knew.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Iterable
 from functools import cache
 from typing import Any, NamedTuple
@@ -114,8 +115,10 @@ async def survey(place: ClusterPlace, known: Iterable[Address]) -> Layout:
     Raises:
         NotSent: none of them answers.
     """
+    tls = tls_of(place.url_of(place.seeds[0]))
     asking = {
-        address: asyncio.ensure_future(_ask(place, address)) for address in dict.fromkeys((*known, *place.seeds))
+        address: asyncio.ensure_future(_ask(place, address, tls))
+        for address in dict.fromkeys((*known, *place.seeds))
     }
     waiting = list(asking.values())
     try:
@@ -134,12 +137,12 @@ async def survey(place: ClusterPlace, known: Iterable[Address]) -> Layout:
     return Layout(views)
 
 
-async def _ask(place: ClusterPlace, address: Address) -> str:
+async def _ask(place: ClusterPlace, address: Address, tls: ssl.SSLContext | None) -> str:
     """One server's view of the cluster, over a connection of its own."""
     commands: list[tuple[str, ...]] = [("CLUSTER", "NODES")]
     if place.password:
         commands.insert(0, ("AUTH", *((place.username,) if place.username else ()), place.password))
-    reader, writer = await asyncio.open_connection(*address, ssl=tls_of(place.url_of(address)))
+    reader, writer = await asyncio.open_connection(*address, ssl=tls)
     try:
         writer.write(b"".join(pack(*command) for command in commands))
         parser = hiredis.Reader()
