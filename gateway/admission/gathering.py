@@ -6,6 +6,7 @@ is written down in Redis, and whoever comes next goes on from there.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -13,11 +14,14 @@ from gateway import buckets, keys, scripts
 from gateway.admission.batch import Lane
 from gateway.admission.connections import Connections
 from gateway.admission.durability import Command
+from gateway.admission.verdicts import Remedy, remedy_of
 from gateway.buckets import Bucket, Transfer
 from gateway.errors import RedisProblem, Refused
 from gateway.offers import Offer
 
 CONFIRM_WITHIN_S = 0.5
+AGAIN_AFTER_S = 0.02
+"""How soon a bucket is asked again that is on its way from one server of a cluster to another."""
 
 
 async def read_buckets(gate: Connections, offers: list[Offer]) -> list[list[Bucket | None]]:
@@ -48,6 +52,17 @@ async def gather(gate: Connections, lane: Lane) -> None:
     Raises:
         RedisProblem: a bucket cannot be asked, may not sell, or has not been copied by its replicas.
     """
+    while True:
+        try:
+            return await _gather(gate, lane)
+        except Refused as refusal:
+            if remedy_of(str(refusal), clustered=lane.primary.clustered) is not Remedy.FOLLOW:
+                raise
+        # A slot is on its way to another server: what has begun goes on when it is there.
+        await asyncio.sleep(AGAIN_AFTER_S)
+
+
+async def _gather(gate: Connections, lane: Lane) -> None:
     offer, moved = lane.offer, False
     while lane.wanted:
         found = await _read_open(gate, offer)
@@ -184,12 +199,11 @@ async def _call(
         "transfers": keys.transfers(offer.id, offer.epoch, bucket),
     }
     values = script.ordered({key: named[key] for key in wanted}, args)
-    side = gate.primary_of(shard).side
+    command: Command = ("EVALSHA", script.sha, len(script.keys), *values)
     try:
-        reply = await side.request("EVALSHA", script.sha, len(script.keys), *values)
+        (reply,) = await gate.pipeline([(shard, command)])
     except Refused as refusal:
         if not str(refusal).startswith("NOSCRIPT"):
             raise
-        await side.request("SCRIPT", "LOAD", script.source)
-        reply = await side.request("EVALSHA", script.sha, len(script.keys), *values)
+        _, reply = await gate.pipeline([(shard, ("SCRIPT", "LOAD", script.source)), (shard, command)])
     return script.read(reply)

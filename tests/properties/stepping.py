@@ -29,7 +29,7 @@ class Stepping:
 
     def __init__(self, run_id: str, lease_ms: int) -> None:
         self.settings = SimpleNamespace(lease_ms=lease_ms)
-        self.side = SimpleNamespace(run_id=run_id, request=self._request)
+        self.side = SimpleNamespace(run_id=run_id)
         self.replication = SimpleNamespace(replicas=0)
 
     def primary_of(self, shard: int) -> Stepping:
@@ -43,9 +43,6 @@ class Stepping:
     async def pipeline(self, commands: Sequence[tuple[int, tuple[Any, ...]]]) -> list[Any]:
         # On a cluster, several servers answer one after the other.
         return [await Command(command) for _, command in commands]
-
-    async def _request(self, *parts: Any) -> Any:
-        return await Command(parts)
 
 
 class Gatherer:
