@@ -39,9 +39,9 @@ def other(cluster: Cluster, than: Server) -> Server:
     return next(each for each in cluster.primaries if each is not than)
 
 
-def approve(redis: Redis, offer: str) -> None:
+def approve(redis: Redis, offer: str, bucket: int = 0) -> None:
     """What the order writer does when it has compared the offer with the ledger."""
-    redis.hset(keys.offer(offer), "run_id", offers.run_id(redis, keys.shard_of(offer)))
+    redis.hset(keys.offer(offer, bucket), "run_id", offers.run_id(redis, keys.shard_of(offer, bucket)))
 
 
 def test_offers_on_every_shard_sell_out_exactly(selling: Gateway, redis: Redis, offer_id: str) -> None:
@@ -105,6 +105,27 @@ def test_a_bucket_on_another_primary_gives_what_it_has(selling: Gateway, redis: 
     assert heard == ["won"] * 30 + ["sold_out"] * 3
     units = sorted(int(ticket.split(b",")[1]) for _, ticket in sale.streamed())
     assert units == list(range(1, 31))
+
+
+def test_units_of_a_bucket_that_moves_are_waited_for(
+    selling: Gateway, cluster: Cluster, redis: Redis, offer_id: str
+) -> None:
+    # Given a shopper whose bucket is empty, while another bucket is on its way to another primary,
+    sale = Sale.open(redis, offer_id, stock=3, buckets=3)
+    first, second, third = shoppers_of(0, 3, 3)
+    assert selling.outcome(sale.id, first) == "won"
+    shard = keys.shard_of(offer_id, 4)
+    source = cluster.owner(shard)
+    target = other(cluster, source)
+    begin_move(shard, source, target)
+    # then nobody hears that there are none, as nobody can tell.
+    assert selling.outcome(sale.id, second) == "busy"
+    while move_keys(shard, source, target):
+        pass
+    end_move(shard, source, target)
+    approve(redis, sale.id, 4)
+    wait_until(lambda: selling.outcome(sale.id, second) == "won", what="a unit")
+    assert selling.outcome(sale.id, third) == "won"
 
 
 def test_a_slot_that_is_about_to_move_goes_on_selling(
