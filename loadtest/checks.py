@@ -59,6 +59,8 @@ class OfferFacts:
     starts_at_ms: int
     ends_at_ms: int
     orders: tuple[Order, ...]
+    gaps: bool = False
+    """Whether numbers may be left out: every bucket of an offer has its own."""
 
     @property
     def held(self) -> int:
@@ -103,7 +105,7 @@ def units_once(facts: OfferFacts, story: Story) -> list[str]:
     breaches += [f"unit {unit} is above the cap {cap}" for unit in held if not 1 <= unit <= cap]
     if facts.held > facts.stock:
         breaches.append(f"{facts.held} units are held of a stock of {facts.stock}")
-    if not facts.released_any:
+    if not facts.released_any and not facts.gaps:
         breaches += [f"unit {unit} was skipped" for unit in range(1, len(held) + 1) if unit not in held]
     return breaches
 
