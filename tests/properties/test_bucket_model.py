@@ -251,7 +251,7 @@ class BucketMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(360)  # a failing run is made smaller first
-@pytest.mark.parametrize("examples", [20, pytest.param(400, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("examples", [20, pytest.param(200, marks=pytest.mark.soak)])
 def test_no_unit_is_lost_or_in_two_places(redis: Redis, redis_server: RedisServer, examples: int) -> None:
     # Replies as gateways get them.
     plain = Redis(port=redis_server.port, protocol=2)
