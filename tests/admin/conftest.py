@@ -22,7 +22,7 @@ from gateway.settings import Settings
 _numbers = itertools.count(1)
 
 ALIKE = re.compile(
-    "test_admin_(book|campaign_changes|campaign_lists|campaign_types|cart_options|carts|categories|coupon_codes|coupons"
+    "test_admin_(book|buckets|campaign_changes|campaign_lists|campaign_types|cart_options|carts|categories|coupon_codes|coupons"
     "|csv|erasing|imports|members|memberships|notices|openapi|operators|presales|presales_coupons|products|quotes"
     "|receipts|records|refund_carts|reminders_http|replay|report_types|reports|sales_lists|sessions|shop_lists"
     "|shop_windows|storefront|uses|webhook)"

@@ -82,16 +82,22 @@ class BucketRun(Run):
             )
 
 
+def sells(stack: Stack) -> None:
+    """A gateway whose only worker dies again and again gives up: then somebody starts it."""
+    stack.heal()
+    stack.until_ready()
+
+
 def kill_each(stack: Stack, moves: Sequence[tuple[str, str]], cuts: Sequence[tuple[str, str]]) -> None:
     run = BucketRun(stack, "b", seed=3).opened()
     wait_until(lambda: run.moved() >= 2, within_s=20, what="units that move")
     injector = Injector(stack, reached_within_s=20)
     for target, point in moves:
-        stack.until_ready()
+        sells(stack)
         with run.changing(run.sold, RAISED_BY):
             injector.inject(Fault("kill", target, point, 0.0, 0.1, lose=True, amount=0.3))
     for target, point in cuts:
-        stack.until_ready()
+        sells(stack)
         with run.changing(run.cut, -CUT_BY):
             injector.inject(Fault("kill", target, point, 0.0, 0.1, lose=True, amount=0.3))
     result = run.finish()

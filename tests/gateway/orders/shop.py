@@ -111,7 +111,7 @@ class Shop:
         shard = keys.shard_of(offer, bucket)
         values = {
             "run_id": offers.run_id(self.redis, shard),
-            "version": 1,
+            "version": self.redis.hget(keys.offer(offer, bucket), "version") or 1,
             "epoch": epoch,
             "deadline_ms": int(time.time() * 1000) + HOUR_MS,
             "rate_limit": 0,
