@@ -30,7 +30,7 @@ FOLLOW_FOR_S = 2.0
 """So long a command is tried again that meets a slot on its way."""
 FOLLOW_EVERY_S = 0.02
 ASK_WITHIN_S = 0.5
-POLL_S = 0.02
+POLL_S = 0.05
 """How often streams of several slots are looked at: no command can wait for them together."""
 
 _EVERYWHERE = {"PING", "SCRIPT LOAD"}
