@@ -97,11 +97,19 @@ class FenceWatcher:
         waiting = []
         for (offer, buckets), approved in zip(seeded, runs.approved(self._client, seeded), strict=True):
             wanted = runs.wanted(offer, buckets, found)
-            if approved != wanted:
+            if approved != wanted and self._all_closed(offer, buckets, approved, wanted):
                 waiting.append(offer)
-                if any(run == each for run, each in zip(approved, wanted, strict=True)):
-                    runs.close(self._client, offer, buckets)
         return waiting
+
+    def _all_closed(self, offer: str, buckets: int, approved: list[bytes | None], wanted: list[bytes]) -> bool:
+        """Close what is open of an offer that waits; False when somebody has approved it by now."""
+        if runs.any_open(approved, wanted):
+            with holdings.locked(self._engine, offer):
+                # Whoever approves it holds the lock until the last bucket is open.
+                if runs.approved(self._client, [(offer, buckets)]) == [wanted]:
+                    return False
+                runs.close(self._client, offer, buckets)
+        return True
 
     def _renew(self, found: Runs) -> None:
         """Have every server that has restarted write its append-only file anew."""
@@ -163,7 +171,7 @@ def approve(client: Redis, engine: Engine, offer: str, found: Runs, entries: Seq
             [approved] = runs.approved(client, [(offer, row.buckets)])
             if approved == wanted:
                 return None
-            if any(run == each for run, each in zip(approved, wanted, strict=True)):
+            if runs.any_open(approved, wanted):
                 # Whoever approved some of its buckets went away, and these have sold since.
                 runs.close(client, offer, row.buckets)
                 return "some of its buckets were open"

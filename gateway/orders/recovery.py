@@ -58,7 +58,7 @@ def recover(
         return
     wanted = runs.wanted(offer, buckets, found)
     [closed_by] = runs.approved(client, [(offer, buckets)])
-    if any(run == each for run, each in zip(closed_by, wanted, strict=True)):
+    if runs.any_open(closed_by, wanted):
         return
     rescue(client, engine, ledger, offer)
     with holdings.locked(engine, offer) as (connection, row):

@@ -40,6 +40,11 @@ def approved(client: Redis, wanted: Sequence[tuple[str, int]]) -> list[list[byte
     return [[next(replies) for _ in keys.bucket_numbers(buckets)] for _, buckets in wanted]
 
 
+def any_open(approved: Sequence[bytes | None], wanted: Sequence[bytes]) -> bool:
+    """Whether one of an offer's buckets may sell, by what `approved` and `wanted` have told."""
+    return any(run == each for run, each in zip(approved, wanted, strict=True))
+
+
 def close(client: Redis, offer: str, buckets: int, run_id: str = "") -> None:
     """Let no bucket of an offer sell; `run_id` is what stands there from now on, and no Redis has it.
 
