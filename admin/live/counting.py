@@ -13,7 +13,7 @@ from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from admin.live.models import LiveHealth, LiveWriter, Reason
-from gateway import keys
+from gateway import keys, store
 from gateway.offers import Offer, clicks_of_all, read_all
 
 SILENT_MAX_S = 10
@@ -42,7 +42,7 @@ def count(client: Redis, offers: Sequence[str], writer_seen_s: float) -> tuple[C
         found = read_all(client, offers)
         clicks = clicks_of_all(client, {offer: found[offer].buckets if offer in found else 1 for offer in offers})
         writer = _writer(client)
-        persistence: Any = client.info("persistence")
+        persistence: list[Any] = [server.info("persistence") for server in store.servers(client)]
     except (RedisError, OSError) as error:
         gone = LiveHealth(part="redis", ok=False, reason=_reason(error))
         return Counts(at_s, {}, {}, None, [gone]), writer_seen_s
@@ -91,9 +91,9 @@ def _instant(entry: bytes) -> int:
 
 
 def _health(
-    client: Redis, writer: LiveWriter, persistence: Mapping[str, Any], seen_s: float
+    client: Redis, writer: LiveWriter, persistence: Sequence[Mapping[str, Any]], seen_s: float
 ) -> tuple[list[LiveHealth], float]:
-    full = persistence.get("aof_last_write_status", "ok") != "ok"
+    full = any(each.get("aof_last_write_status", "ok") != "ok" for each in persistence)
     health = [LiveHealth(part="redis", ok=not full, reason="redis_cannot_write" if full else None)]
     try:
         clients: Any = client.client_list()
