@@ -16,7 +16,7 @@ import hiredis
 from redis.crc import key_slot
 
 from gateway import keys
-from gateway.errors import NotSent
+from gateway.errors import NotSent, ScriptContractError
 from gateway.redis_url import Address, ClusterPlace, tls_of
 from gateway.resp import pack
 
@@ -114,6 +114,7 @@ async def survey(place: ClusterPlace, known: Iterable[Address]) -> Layout:
 
     Raises:
         NotSent: none of them answers.
+        ScriptContractError: what they say is no reply to `CLUSTER NODES`.
     """
     tls = tls_of(place.url_of(place.seeds[0]))
     asking = {
@@ -134,7 +135,10 @@ async def survey(place: ClusterPlace, known: Iterable[Address]) -> Layout:
     if not views:
         errors = "; ".join(str(error) for each in done.values() if (error := each.exception()) is not None)
         raise NotSent(f"no server of the cluster answers{': ' if errors else ''}{errors}")
-    return Layout(views)
+    try:
+        return Layout(views)
+    except ValueError as error:
+        raise ScriptContractError(f"the servers do not answer like a Redis Cluster: {error}") from None
 
 
 async def _ask(place: ClusterPlace, address: Address, tls: ssl.SSLContext | None) -> str:

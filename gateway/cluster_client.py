@@ -186,7 +186,10 @@ class ClusterClient(Redis):
                     errors.append(str(error))
         if not views:
             raise RedisConnectionError(f"no server of the cluster answers: {'; '.join(errors)}")
-        layout = cluster.Layout(views)
+        try:
+            layout = cluster.Layout(views)
+        except ValueError as error:
+            raise ResponseError(f"the servers do not answer like a Redis Cluster: {error}") from None
         for address in layout.servers:
             self._server_at(address)
         return layout
