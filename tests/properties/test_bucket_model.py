@@ -93,6 +93,7 @@ class BucketMachine(RuleBasedStateMachine):
         if reply.letters == "W":
             ticket = reply.ticket()
             assert len(ticket.units) == quantity
+            assert self.dry.get(number, 1) > 0, "gateways may still repeat that nothing is left"
             self.orders[ticket.order_no] = (number, shopper, ticket.units)
         elif reply.letters == "S":
             assert quantity > self.dry[number], "too little was left when somebody looked"
@@ -167,8 +168,8 @@ class BucketMachine(RuleBasedStateMachine):
             self.came(number)
 
     def came(self, number: int) -> None:
-        """Units may have come to a bucket: a mark that nobody repeats is gone then."""
-        if not self.divided.sales[number].number("dry_until_ms"):
+        """Units may have come to a bucket: a mark is gone then, if no gateway may repeat it."""
+        if self.dry.get(number) and not self.divided.sales[number].number("dry_until_ms"):
             self.dry.pop(number, None)
 
     @rule()
