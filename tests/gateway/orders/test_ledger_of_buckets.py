@@ -295,7 +295,7 @@ def operation(shop: Shop, operation_id: str, delta: int, state: str = "pending")
         )
 
 
-@pytest.fixture(params=[1, 2, 3])
+@pytest.fixture(params=[2, pytest.param(1, marks=pytest.mark.soak), pytest.param(3, marks=pytest.mark.soak)])
 def dying(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever changes stock dies at this step in Redis; a cut asks for nothing first, once in each bucket."""
     real = stock._Operation.call
