@@ -28,6 +28,9 @@ from gateway.tokens import Shopper
 
 log = logging.getLogger(__name__)
 
+WORTH_ANOTHER = 128
+"""So many clicks are sent beside a batch that is under way; fewer wait for it, as a call has its price."""
+
 REPLY_GRACE_S = 0.1
 """How long after its deadline a batch's reply is still waited for: it may be on its way."""
 
@@ -198,6 +201,8 @@ class Lane:
         self._scheduled = False
         settings = self._gate.settings
         while self._queue and not self._stalled and self._in_flight < settings.batches_in_flight_max:
+            if self._in_flight and len(self._queue) < WORTH_ANOTHER:
+                return
             clicks = self._queue[: settings.batch_max]
             del self._queue[: settings.batch_max]
             now_s = time.monotonic()
@@ -261,7 +266,10 @@ class Lane:
                     if flight.primary.replication.replicas and (b"W" in said.letters or b"A" in said.letters):
                         self._confirm(flight, said)
                         return
+                    # The next batch goes first: Redis works on it while the replies to this one are written.
+                    self._land()
                     self._gate.teller.tell(self, flight.unload(), said.letters, said.details)
+                    return
                 else:
                     self._on_whole(flight, said)
         self._land()
