@@ -169,10 +169,14 @@ def record(connection: Connection, stored: Stored, operations: list[Operation]) 
                 free = product.stock - product.reserved if product is not None else 0
                 raise catalog.not_enough(operation.path, free)
             raised = offers.c.stock + operation.delta
+            # Several buckets are always given new numbers; one takes up those again that a cut took off sale.
+            unit_cap = case(
+                (offers.c.buckets > 1, offers.c.unit_cap + operation.delta),
+                (offers.c.unit_cap < raised, raised),
+                else_=offers.c.unit_cap,
+            )
             connection.execute(
-                update(offers)
-                .where(offers.c.id == offer.id)
-                .values(stock=raised, unit_cap=case((offers.c.unit_cap < raised, raised), else_=offers.c.unit_cap))
+                update(offers).where(offers.c.id == offer.id).values(stock=raised, unit_cap=unit_cap)
             )
         connection.execute(
             insert(stock_operations).values(

@@ -96,6 +96,9 @@ def test_stock_is_raised_and_cut_over_all_buckets(
     assert sum(bucket_stock(shop, offer)) == shop.row(offer).stock == 14
     refused = api.post(path, {"delta": -3, "operation_id": shop.unique("op")}, 409)
     assert (refused["lowest"], sum(bucket_stock(shop, offer))) == (12, 14)
+    # What comes after a cut gets new numbers, which the ledger knows of.
+    api.post(path, {"delta": 5, "operation_id": shop.unique("op")})
+    assert (shop.row(offer).unit_cap, shop.offer(offer).unit_cap) == (STOCK + 9, STOCK + 9)
 
 
 def test_what_is_left_in_every_bucket_goes_back_to_the_product(
