@@ -124,7 +124,7 @@ class Lane:
         self._scheduled = False
         self._in_flight = 0
         self._registering = 0
-        self._apart: list[Click] = []
+        self.apart: list[Click] = []
         self.lanes: tuple[Lane, ...] = ()
         """In the lane of an offer's first bucket: those of all, if there are several."""
         self._stalled = False
@@ -162,12 +162,7 @@ class Lane:
     @property
     def idle(self) -> bool:
         """Nothing is queued or under way."""
-        return not (self._queue or self._in_flight or self._registering or self._apart)
-
-    @property
-    def wanted(self) -> list[int]:
-        """What the clicks want for which this bucket has too few."""
-        return [click.quantity for click in self._apart]
+        return not (self._queue or self._in_flight or self._registering or self.apart)
 
     def home(self, shopper: bytes) -> Lane:
         """The lane of the bucket in which the shopper buys."""
@@ -276,10 +271,10 @@ class Lane:
 
     def _set_apart(self, flight: Flight, decided: Decided) -> Decided:
         """Let the clicks wait for which other buckets may have units."""
-        if not self._apart:
+        if not self.apart:
             self._gate.gather(self)
         clicks, said = flight.clicks, decided.letters
-        self._apart += [click for click, letter in zip(clicks, said, strict=True) if letter == _ELSEWHERE]
+        self.apart += [click for click, letter in zip(clicks, said, strict=True) if letter == _ELSEWHERE]
         stay = [index for index, letter in enumerate(said) if letter != _ELSEWHERE]
         flight.clicks = [clicks[index] for index in stay]
         letters = bytes(said[index] for index in stay)
@@ -287,7 +282,7 @@ class Lane:
 
     def gathered(self, decision: Decision | None) -> None:
         """Ask again for the clicks that waited for other buckets, before all others; or answer them."""
-        clicks, self._apart = self._apart, []
+        clicks, self.apart = self.apart, []
         if decision is None:
             self._queue[:0] = clicks
             self._flush()

@@ -64,7 +64,7 @@ async def gather(gate: Connections, lane: Lane) -> None:
 
 async def _gather(gate: Connections, lane: Lane) -> None:
     offer, moved = lane.offer, False
-    while lane.wanted:
+    while wishes := [click.quantity for click in lane.apart]:
         found = await _read_open(gate, offer)
         if found is None:
             return  # The lane finds out by itself that it is in another epoch.
@@ -75,11 +75,11 @@ async def _gather(gate: Connections, lane: Lane) -> None:
             continue
         here = next(bucket for bucket in found if bucket.number == offer.bucket)
         in_all = sum(bucket.left for bucket in found)
-        wanted = sum(quantity for quantity in lane.wanted if quantity <= in_all)
+        wanted = sum(quantity for quantity in wishes if quantity <= in_all)
         if not wanted:
             await _mark_dry(gate, offer, here, found)
             return
-        if here.left >= (min(lane.wanted) if moved else min(wanted, in_all)):
+        if here.left >= (min(wishes) if moved else min(wanted, in_all)):
             return
         fullest = max((bucket for bucket in found if bucket is not here), key=lambda bucket: bucket.left)
         await _move(gate, offer, fullest, here, max(wanted - here.left, fullest.left // 2))

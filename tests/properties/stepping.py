@@ -52,7 +52,7 @@ class Gatherer:
         self.bucket = offer.bucket
         self.seen: set[int] = set()
         self.marked: int | None = None
-        lane = SimpleNamespace(offer=offer, wanted=wanted)
+        lane = SimpleNamespace(offer=offer, apart=[SimpleNamespace(quantity=each) for each in wanted])
         self._work: Coroutine[Any, Any, None] = gather(gate, lane)  # type: ignore[arg-type]
         self._next: Command = self._work.send(None)
 
