@@ -12,11 +12,12 @@ import logging
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from gateway import keys
 from gateway.admission.admit import AdmitCall, Decided, Decision, Whole, decode
 from gateway.admission.audience import Judge
+from gateway.admission.flight import Click, Flight
 from gateway.admission.outcome import ELSEWHERE, LETTERS, Outcome
 from gateway.admission.primary import Primary
 from gateway.admission.shield import Shield
@@ -42,21 +43,6 @@ _INDEX_OF_LETTER = {letter.encode(): outcome.index for letter, outcome in LETTER
 _HOLDS_TICKET = b"WA"
 _RATE_LIMITED = ord("R")
 _ELSEWHERE = ord(ELSEWHERE)
-
-
-class Click(NamedTuple):
-    """One click that waits for a batch.
-
-    `asker` is whoever waits for the reply; the lane only hands it on. `until_s`: monotonic time after which it is
-    answered `busy`.
-    """
-
-    asker: Any
-    shopper: bytes
-    quantity: int
-    key: bytes
-    eligible: bool
-    until_s: float
 
 
 class Teller(Protocol):
@@ -93,24 +79,6 @@ class Gatehouse(Protocol):
 
     def register(self, lane: Lane, shoppers: list[bytes], deadline_ms: int, then: Callable[[], None]) -> None:
         """Note clicks as unsettled for all workers, and call `then` when it is done or takes too long."""
-
-
-class Flight:
-    """A batch that was sent. Its clicks are taken out when they are answered, so that nobody is told twice."""
-
-    __slots__ = ("asked_s", "clicks", "deadline_ms", "primary", "timer")
-
-    def __init__(self, clicks: list[Click], asked_s: float, deadline_ms: int, primary: Primary) -> None:
-        self.clicks = clicks
-        self.primary = primary
-        self.asked_s = asked_s
-        self.deadline_ms = deadline_ms
-        self.timer: asyncio.TimerHandle | None = None
-
-    def unload(self) -> list[Click]:
-        """The clicks, which the caller answers or queues again."""
-        clicks, self.clicks = self.clicks, []
-        return clicks
 
 
 class Lane:
@@ -254,19 +222,11 @@ class Lane:
                 self._answer_unknown(flight.unload(), flight.deadline_ms)
             else:
                 flight.primary.clock.learn(said.now_ms, flight.asked_s, received_s)
-                if isinstance(said, Decided):
-                    if _ELSEWHERE in said.letters:
-                        said = self._set_apart(flight, said)
-                    self._on_decided(flight, said)
-                    if flight.primary.replication.replicas and (b"W" in said.letters or b"A" in said.letters):
-                        self._confirm(flight, said)
-                        return
-                    # The next batch goes first: Redis works on it while the replies to this one are written.
-                    self._land()
-                    self._gate.teller.tell(self, flight.unload(), said.letters, said.details)
-                    return
-                else:
+                if isinstance(said, Whole):
                     self._on_whole(flight, said)
+                else:
+                    self._on_decided(flight, said)
+                    return
         self._land()
 
     def _set_apart(self, flight: Flight, decided: Decided) -> Decided:
@@ -296,6 +256,18 @@ class Lane:
             self._flush()
 
     def _on_decided(self, flight: Flight, decided: Decided) -> None:
+        """Learn from what was decided, then tell it."""
+        if _ELSEWHERE in decided.letters:
+            decided = self._set_apart(flight, decided)
+        self._learn(flight, decided)
+        if flight.primary.replication.replicas and (b"W" in decided.letters or b"A" in decided.letters):
+            self._confirm(flight, decided)
+            return
+        # The next batch goes first: Redis works on it while the replies to this one are written.
+        self._land()
+        self._gate.teller.tell(self, flight.unload(), decided.letters, decided.details)
+
+    def _learn(self, flight: Flight, decided: Decided) -> None:
         """Learn what holds for everybody."""
         counts = self.counts
         for letter, index in _INDEX_OF_LETTER.items():

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from gateway.admission.admit import AdmitCall, Decision
-from gateway.admission.batch import Click, Lane
+from gateway.admission.batch import Lane
+from gateway.admission.flight import Click
 from gateway.admission.outcome import LETTERS
 from gateway.receipts import ReceiptSigner
 from gateway.settings import Settings

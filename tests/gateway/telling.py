@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.admission.admit import Decision
-from gateway.admission.batch import Click, Lane
+from gateway.admission.batch import Lane
+from gateway.admission.flight import Click
 from gateway.admission.outcome import LETTERS
 
 

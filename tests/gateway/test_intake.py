@@ -15,7 +15,7 @@ import httpx
 import pytest
 from redis import Redis
 
-from gateway.admission.batch import Click
+from gateway.admission.flight import Click
 from gateway.web.intake import Intake
 from tests.conftest import free_port, wait_until
 from tests.gateway.asgi import app_of, lifespan, settings_of
