@@ -28,7 +28,7 @@ RAISED_BY = 24
 CUT_BY = 13
 
 MOVES = (("gateway worker", "after give"), ("writer", "before receive"), ("redis", "after receive"))
-CUTS = (("sidecar", "in a cut"), ("redis", "after a cut"))
+CUTS = (("redis", "after a cut"),)
 ALL_MOVES = tuple(
     (target, point)
     for target in ("gateway worker", "gateway main", "redis", "writer")
