@@ -112,11 +112,13 @@ local rate_key, earlier_key = KEYS[4], KEYS[5]
 if window % 2 == 1 then
   rate_key, earlier_key = KEYS[5], KEYS[4]
 end
--- Per click: counts of the shopper's clicks as Redis has them; `rates_stale` when the hash is of an older window.
-local rates, earlier_rates, rates_stale
-if rate_limit > 0 and not closed then
-  rates = redis.call('HMGET', rate_key, '', unpack(shoppers))
-  rates_stale = rates[1] ~= whole(window)
+-- Per click: counts of the shopper's clicks in this window and the one before, where there are any.
+local limited = rate_limit > 0 and not closed
+local rates, earlier_rates
+if limited then
+  if redis.call('HGET', rate_key, '') == whole(window) then
+    rates = redis.call('HMGET', rate_key, unpack(shoppers))
+  end
   if redis.call('HGET', earlier_key, '') == whole(window - 1) then
     earlier_rates = redis.call('HMGET', earlier_key, unpack(shoppers))
   end
@@ -166,6 +168,19 @@ local counts = {'', whole(window)}
 local changed, changed_fields, buyers = {}, 0, {}
 local winners, issued, refused_dry = {}, 0, false
 
+local function count_click(shopper, place, current)
+  if not current then
+    return
+  end
+  local at = counted[place]
+  if not at then
+    at = counted_fields + 2
+    counted[place], counted_fields = at, at
+    counts[at - 1] = shopper
+  end
+  counts[at] = current + 1
+end
+
 local function decide(index, shopper, place)
   local record = records[place]
   local quantity = quantities and quantities[index] or 1
@@ -191,21 +206,15 @@ local function decide(index, shopper, place)
   if eligible and string.byte(eligible, index) ~= 49 then
     return 'I'
   end
-  local known, current = counted[place], nil
-  if rates then
-    local at = known
-    current = at and counts[at] or not rates_stale and rates[place + 1] and tonumber(rates[place + 1]) or 0
+  local current
+  if limited then
+    local at = counted[place]
+    current = at and counts[at] or rates and rates[place] and tonumber(rates[place]) or 0
     local earlier = earlier_rates and earlier_rates[place]
     local wait_ms = rate_wait(earlier and tonumber(earlier) or 0, current, elapsed_ms, rate_limit, window_ms)
     if wait_ms > 0 then
       return 'R', wait_ms
     end
-    if not at then
-      at = counted_fields + 2
-      counted[place], counted_fields = at, at
-      counts[at - 1] = shopper
-    end
-    counts[at] = current + 1
   end
   local slots = '1'
   if limit > 1 then
@@ -214,27 +223,25 @@ local function decide(index, shopper, place)
       held, taken = held_slots(record)
     end
     if held + quantity > limit then
+      count_click(shopper, place, current)
       return 'L', held
     end
     slots = free_slots(taken, quantity)
   elseif quantity > 1 then
+    count_click(shopper, place, current)
     return 'L', 0
   end
   if left < quantity then
-    if not several then
-      return 'S', left
+    if several and not (enough and quantity > enough) then
+      return 'M'
     end
-    if enough and quantity > enough then
-      refused_dry = true
-      return 'S', enough
-    end
-    if known then
-      counts[known] = current
-    elseif current then
-      counts[counted_fields], counts[counted_fields - 1], counted[place] = nil, nil, nil
-      counted_fields = counted_fields - 2
-    end
-    return 'M'
+    refused_dry = several
+    count_click(shopper, place, current)
+    return 'S', several and enough or left
+  end
+  -- Whoever holds all they may hears of their ticket from now on, however often they click.
+  if limit > 1 then
+    count_click(shopper, place, current)
   end
   local units = quantity == 1 and take_unit() or take_units(quantity)
   local ticket = order_numbers[index] .. ',' .. units .. ',' .. slots .. terms .. key
@@ -275,7 +282,7 @@ end
 
 -- Writes
 if counted_fields > 2 then
-  if rates_stale then
+  if not rates then
     -- Out of memory, Redis refuses a script's first HSET but not a first UNLINK: so nothing has changed then.
     redis.call('HSET', KEYS[1], 'counted_at_ms', whole(now))
     redis.call('UNLINK', rate_key)

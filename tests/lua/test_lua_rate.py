@@ -59,3 +59,12 @@ def test_the_allowances_leave_by_themselves(redis: Redis, offer_id: str) -> None
     sale = Sale.open(redis, offer_id, stock=0)
     sale.admit("amy", rate_limit=1, window_ms=50)
     wait_until(lambda: not redis.exists(sale.named()["even"], sale.named()["odd"]))
+
+
+def test_a_win_is_counted_only_where_more_may_be_won(redis: Redis, offer_id: str) -> None:
+    one = Sale.open(redis, offer_id, stock=9)
+    several = Sale.open(redis, f"{offer_id}2", stock=9, limit=5)
+    one.wait_for_window(1000, within_ms=500)
+    assert one.admit(*["amy"] * 4, rate_limit=2).letters == "WAAA"
+    assert not any(redis.exists(one.named()[hash_]) for hash_ in ("even", "odd"))
+    assert several.admit(*["amy"] * 4, click_keys=[*"abcd"], rate_limit=2).letters == "WWRR"

@@ -123,9 +123,16 @@ MUTATIONS = (
     Mutation(
         "a click is sent elsewhere and counted",
         "lua/admit.lua",
-        "      counted_fields = counted_fields - 2\n",
-        "",
+        "      return 'M'\n",
+        "      count_click(shopper, place, current)\n      return 'M'\n",
         BUCKETS,
+    ),
+    Mutation(
+        "who may win several times is not counted for winning",
+        "lua/admit.lua",
+        "  if limit > 1 then\n    count_click(",
+        "  if false then\n    count_click(",
+        LUA,
     ),
     Mutation(
         "the shield's copy of winners need not be exact",

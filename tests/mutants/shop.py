@@ -131,7 +131,7 @@ MUTATIONS = (
     Mutation(
         "a win is told before the replicas have it",
         "gateway/admission/batch.py",
-        """if flight.primary.replication.replicas and (b"W" in said.letters or b"A" in said.letters):""",
+        """if flight.primary.replication.replicas and (b"W" in decided.letters or b"A" in decided.letters):""",
         "if False:",
         "tests/gateway/test_replicas.py",
     ),
