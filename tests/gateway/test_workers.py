@@ -113,7 +113,7 @@ def test_a_stop_answers_what_is_in_flight(
 ) -> None:
     client = own_redis.client()
     sale = Sale.open(client, offer_id, stock=5)
-    one = start_gateway(own_redis.url, workers=2, batches_in_flight_max="9")
+    one = start_gateway(own_redis.url, workers=2, queue_wait_max_ms="900")
     for _ in range(2):
         assert {reply.json()["outcome"] for reply in one.spread(offer_id, "zoe", 4)} <= {"won", "already_won"}
     answers: list[str] = []
@@ -124,7 +124,7 @@ def test_a_stop_answers_what_is_in_flight(
     ]
     for thread in clicking:
         thread.start()
-    clicking[0].join(0.3)  # the clicks are with Redis now
+    clicking[0].join(0.3)  # the clicks are with Redis now, or next
     one.process.send_signal(signal.SIGTERM)
     clicking[0].join(0.2)
     assert not answers
