@@ -91,6 +91,7 @@ def test_a_sale_is_paused_and_resumed_without_leaving_the_monitor(house: House, 
     assert house.click(offer, "in-time") == "won"
 
 
+@pytest.mark.soak
 def test_a_viewer_sees_and_may_not_act_and_nobody_needs_a_script(house: House, enter: Callable[..., Page]) -> None:
     code, _offer = sale(house)
     page = enter("viewer", f"/admin/live/{code}", java_script_enabled=False)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.accessible import assert_accessible
@@ -70,6 +71,7 @@ def test_an_order_is_paid_and_a_part_comes_back(
     expect(page.locator(".totals .all td")).to_have_text("CN¥100.00")
 
 
+@pytest.mark.soak
 def test_an_order_is_sent_elsewhere_and_given_up(
     house: House, come: Callable[..., Page], forgiving: Callable[[], None]
 ) -> None:

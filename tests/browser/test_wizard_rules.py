@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from admin.promotions import registry
@@ -27,6 +28,7 @@ def rule_of(house: House, code: str) -> Any:
     return house.api("GET", f"/campaigns/{code}")["rule"]
 
 
+@pytest.mark.soak
 def test_a_ladder_is_typed_corrected_and_saved(house: House, enter: Callable[..., Page]) -> None:
     sku = house.product()
     wizard = drafted(house, "rules-ladder", "threshold_reduction", items=[{"sku": sku}])

@@ -31,6 +31,7 @@ def orders(shop: Deployment, offer: str) -> dict[str, list[int]]:
     return {each["shopper"]: each["units"] for each in found}
 
 
+@pytest.mark.soak
 def test_redis_first_and_then_the_ledger_is_restored_whole_and_sells_on(shop: Deployment, tmp_path: Path) -> None:
     offer = shop.campaign("copied", stock=50)
     for number in range(5):

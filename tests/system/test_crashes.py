@@ -38,6 +38,7 @@ def test_each_process_killed_in_the_middle_of_a_sale(up: StartUp) -> None:
     crowd.check(STOCK)
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(120)
 def test_everything_killed_in_the_middle_of_a_sale(up: StartUp) -> None:
     # Given a crowd in the middle of a sale,

@@ -131,6 +131,7 @@ class Crowd:
         wait_until(lambda: len(self.tickets) >= wanted, within_s=20, what=f"{count} more winners")
 
 
+@pytest.mark.soak
 def test_two_releases_sell_side_by_side_and_lose_and_double_nothing(shop: Deployment, tmp_path: Path) -> None:
     offer = shop.campaign("rolling", stock=STOCK)
     gateways = Gateways(shop, {"old": ROOT, "new": next_release(tmp_path / "next")})
