@@ -126,9 +126,10 @@ def _frame(axes: Any, title: str, unit: str) -> None:
 
 
 def _bars(axes: Any, panel: Panel) -> None:
-    width = min(GROUP_SHARE / max(1, len(panel.series)), BAR_MAX)
-    for number, series in enumerate(panel.series):
-        shift = (number - (len(panel.series) - 1) / 2) * width
+    measured = [series for series in panel.series if any(series.runs)]
+    width = min(GROUP_SHARE / max(1, len(measured)), BAR_MAX)
+    for number, series in enumerate(measured):
+        shift = (number - (len(measured) - 1) / 2) * width
         places = [place for place, runs in enumerate(series.runs) if runs]
         found = [list(series.runs[place]) for place in places]
         middles = [median(runs) for runs in found]
