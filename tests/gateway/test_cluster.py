@@ -89,7 +89,9 @@ def test_each_primary_has_its_share_of_one_hot_offer(
     before = script_calls(cluster)
     assert Counter(selling.outcome(sale.id, each) for each in crowd) == {"won": 30}
     calls = sorted(after - then for after, then in zip(script_calls(cluster), before, strict=True))
-    assert calls == ([0, 0, 30] if buckets == 1 else [10, 10, 10])
+    # A cluster that other tests have moved slots in may have two of three buckets on one primary.
+    owners = Counter(cluster.owner(keys.shard_of(sale.id, number)) for number in keys.bucket_numbers(buckets))
+    assert calls == sorted(30 // buckets * owners[primary] for primary in cluster.primaries)
     # Nothing is left anywhere: who comes now hears it, whatever their bucket.
     for bucket in keys.bucket_numbers(buckets):
         late = shoppers_of(bucket, buckets, 31)[-1]
