@@ -17,12 +17,9 @@ from redis.crc import key_slot
 
 from gateway import keys
 from gateway.errors import NotSent, ScriptContractError
+from gateway.first_answers import first_answers
 from gateway.redis_url import Address, ClusterPlace, tls_of
 from gateway.resp import pack
-
-ANSWER_WITHIN_S = 0.5
-OTHERS_WITHIN_S = 0.1
-"""How long after the first answer the other servers are waited for."""
 
 _UNFIT = {"fail", "handshake", "noaddr", "nofailover"}
 
@@ -121,15 +118,7 @@ async def survey(place: ClusterPlace, known: Iterable[Address]) -> Layout:
         address: asyncio.ensure_future(_ask(place, address, tls))
         for address in dict.fromkeys((*known, *place.seeds))
     }
-    waiting = list(asking.values())
-    try:
-        await asyncio.wait(waiting, timeout=ANSWER_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
-        if not all(each.done() for each in waiting):
-            found = any(each.done() and each.exception() is None for each in waiting)
-            await asyncio.wait(waiting, timeout=OTHERS_WITHIN_S if found else ANSWER_WITHIN_S)
-    finally:
-        for each in waiting:
-            each.cancel()
+    await first_answers(asking.values())
     done = {address: each for address, each in asking.items() if each.done()}
     views = [(address, each.result()) for address, each in done.items() if each.exception() is None]
     if not views:

@@ -13,12 +13,9 @@ from typing import Any
 import hiredis
 
 from gateway.errors import NotSent
+from gateway.first_answers import first_answers
 from gateway.redis_url import SentinelPlace
 from gateway.resp import pack
-
-ANSWER_WITHIN_S = 0.5
-OTHERS_WITHIN_S = 0.1
-"""How long after the first answer the other sentinels are waited for."""
 
 _GONE = {"s_down", "o_down", "disconnected"}
 
@@ -39,14 +36,7 @@ async def survey(place: SentinelPlace) -> Survey:
         NotSent: none of them answers, or none knows the service.
     """
     asking = [asyncio.ensure_future(_ask_one(place, *address)) for address in place.sentinels]
-    try:
-        await asyncio.wait(asking, timeout=ANSWER_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
-        if not all(each.done() for each in asking):
-            found = any(each.done() and each.exception() is None for each in asking)
-            await asyncio.wait(asking, timeout=OTHERS_WITHIN_S if found else ANSWER_WITHIN_S)
-    finally:
-        for each in asking:
-            each.cancel()
+    await first_answers(asking)
     done = [each for each in asking if each.done()]
     errors = [str(error) for each in done if (error := each.exception()) is not None]
     told = [each.result() for each in done if each.exception() is None]
