@@ -1,22 +1,24 @@
 """Receipts: a ticket, signed, so that a shopper or an auditor can prove it.
 
-A receipt is a compact JWS (HS256, `typ` `receipt`) under a key derived from the signing secrets; the first
-secret signs, all verify. Equal tickets have equal receipts, so a repeated click returns the same bytes; nothing is
-in it that may change while the ticket stays, such as the epoch of the offer.
+A receipt is base64url of a JSON object and the 16 bytes of its tag: keyed BLAKE2b (RFC 7693) under a key derived from
+the signing secrets; the first secret signs, all verify. A tag by HMAC-SHA256 would cost three times as much, and no
+program but ours can check either. Equal tickets have equal receipts, so a repeated click returns the same bytes;
+nothing is in it that may change while the ticket stays, such as the epoch of the offer.
 """
 
 from __future__ import annotations
 
+from hashlib import blake2b
+from hmac import compare_digest
 from typing import Any
 
 import orjson
 
-from gateway.crypto import HmacSha256, derive_key, from_base64url, to_base64url
+from gateway.crypto import derive_key, from_base64url, to_base64url
 from gateway.errors import ReceiptError
 
-_HEADER = to_base64url(b'{"alg":"HS256","typ":"receipt"}')
-_PREFIX = _HEADER + b"."
 RECEIPT_MAX_BYTES = 65_536
+TAG_BYTES = 16
 
 
 class ReceiptSigner:
@@ -25,7 +27,8 @@ class ReceiptSigner:
     __slots__ = ("_keys",)
 
     def __init__(self, secrets: tuple[bytes, ...]) -> None:
-        self._keys = tuple(HmacSha256(derive_key(secret, "receipts")).after(_PREFIX) for secret in secrets)
+        # Hash states that have taken their key, to be copied.
+        self._keys = tuple(blake2b(key=derive_key(secret, "receipts"), digest_size=TAG_BYTES) for secret in secrets)
 
     def sign(self, offer: bytes, shopper_json: bytes, order_no: bytes, units: bytes, terms: bytes) -> bytes:
         """Sign one ticket. On the click path, so every part comes encoded.
@@ -42,8 +45,10 @@ class ReceiptSigner:
             b'{"offer":"', offer, b'","shopper":', shopper_json, b',"order_no":"', order_no,
             b'","units":[', units, b"],", terms, b"}",
         )  # fmt: skip
-        payload = to_base64url(b"".join(parts))
-        return b"".join((_PREFIX, payload, b".", self._keys[0].signature(payload)))
+        said = b"".join(parts)
+        tag = self._keys[0].copy()
+        tag.update(said)
+        return to_base64url(said + tag.digest())
 
     def verify(self, receipt: str) -> dict[str, Any]:
         """What a genuine receipt says.
@@ -53,12 +58,20 @@ class ReceiptSigner:
         """
         if len(receipt) > RECEIPT_MAX_BYTES or not receipt.isascii():
             raise ReceiptError("not a receipt")
-        signed, _, signature = receipt.encode().rpartition(b".")
-        payload = signed[len(_PREFIX) :]
-        if not signed.startswith(_PREFIX) or not any(key.signed(payload, signature) for key in self._keys):
-            raise ReceiptError("the receipt's signature is not ours")
+        text = receipt.encode()
         try:
-            said: dict[str, Any] = orjson.loads(from_base64url(payload))
+            whole = from_base64url(text)
         except ValueError:
             raise ReceiptError("not a receipt") from None
-        return said
+        said, tag = whole[:-TAG_BYTES], whole[-TAG_BYTES:]
+        # One text for one receipt: the last character may have bits that decode to nothing.
+        if to_base64url(whole) != text or not any(compare_digest(self._tag(key, said), tag) for key in self._keys):
+            raise ReceiptError("the receipt's signature is not ours")
+        ticket: dict[str, Any] = orjson.loads(said)
+        return ticket
+
+    @staticmethod
+    def _tag(key: blake2b, said: bytes) -> bytes:
+        state = key.copy()
+        state.update(said)
+        return state.digest()

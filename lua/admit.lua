@@ -161,12 +161,13 @@ local function take_units(quantity)
 end
 
 -- A shopper's clicks of one batch share the places of the first of them, so that each sees what the ones before it
--- came to: the buyer's record in `records`, and where the shopper stands in what will be written.
+-- came to: the buyer's record in `records`, and where the shopper stands in what will be written. Whoever may hold
+-- one unit wins once, so the winners are the buyers then.
 local first = {}
 local counted, counted_fields = {}, 2
 local counts = {'', whole(window)}
-local changed, changed_fields, buyers = {}, 0, {}
 local winners, issued, refused_dry = {}, 0, false
+local changed, changed_fields, buyers = {}, 0, limit == 1 and winners or {}
 
 local function count_click(shopper, place, current)
   if not current then
@@ -245,14 +246,18 @@ local function decide(index, shopper, place)
   end
   local units = quantity == 1 and take_unit() or take_units(quantity)
   local ticket = order_numbers[index] .. ',' .. units .. ',' .. slots .. terms .. key
-  local at = changed[place]
-  if not at then
-    at = changed_fields + 2
-    changed[place], changed_fields = at, at
-    buyers[at - 1] = shopper
+  if limit == 1 then
+    records[place] = ticket
+  else
+    local at = changed[place]
+    if not at then
+      at = changed_fields + 2
+      changed[place], changed_fields = at, at
+      buyers[at - 1] = shopper
+    end
+    record = record and (record .. '|' .. ticket) or ticket
+    records[place], buyers[at] = record, record
   end
-  record = record and (record .. '|' .. ticket) or ticket
-  records[place], buyers[at] = record, record
   winners[2 * issued + 1] = shopper
   issued = issued + 1
   winners[2 * issued] = ticket
@@ -291,7 +296,7 @@ if counted_fields > 2 then
   redis.call('PEXPIRE', rate_key, 2 * window_ms)
 end
 if issued > 0 then
-  redis.call('HSET', KEYS[1], 'left', left, 'next_unit', whole(next_unit), 'sequence', whole(sequence),
+  redis.call('HSET', KEYS[1], 'left', whole(left), 'next_unit', whole(next_unit), 'sequence', whole(sequence),
     'freed', whole(tonumber(offer[11]) - freed_taken), 'sold_at_ms', whole(now))
   if several then
     redis.call('HSET', KEYS[1], 'unit_top', whole(unit_top), 'ranges', ranges)
@@ -300,8 +305,9 @@ if issued > 0 then
   if freed_taken > 0 then
     redis.call('ZREMRANGEBYRANK', KEYS[3], 0, freed_taken - 1)
   end
+  local won = whole(issued)
   redis.call('XADD', KEYS[6], '*', 'offer', offer[14], 'bucket', offer[15], 'epoch', offer[2],
-    'count', issued, 'winners', cmsgpack.pack(winners))
-  redis.call('HINCRBY', KEYS[7], 'issued', issued)
+    'count', won, 'winners', cmsgpack.pack(winners))
+  redis.call('HINCRBY', KEYS[7], 'issued', won)
 end
 return reply

@@ -76,13 +76,10 @@ class TicketWriter:
 
     def reply(self, beginning: bytes, shopper: bytes, ticket: bytes) -> bytes:
         """The body of the answer for one ticket; it begins with `WON` or `ALREADY_WON`."""
-        return b"".join((beginning, *self._members(shopper, ticket), b"}"))
+        return self.members(shopper, ticket, beginning, b"}")
 
-    def members(self, shopper: bytes, ticket: bytes) -> bytes:
-        """A ticket's fields as JSON members."""
-        return b"".join(self._members(shopper, ticket))
-
-    def _members(self, shopper: bytes, ticket: bytes) -> tuple[bytes, ...]:
+    def members(self, shopper: bytes, ticket: bytes, beginning: bytes = b"", end: bytes = b"") -> bytes:
+        """A ticket's fields as JSON members, between `beginning` and `end`."""
         order_no, units, slots, terms = ticket.split(b",", 3)
         if terms != self._terms:
             # The winners of one batch have these in common.
@@ -94,9 +91,11 @@ class TicketWriter:
             quantity = b"%d" % (slots.count(b".") + 1)
         shopper_json = b'"' + shopper + b'"' if shopper.isalnum() else orjson.dumps(shopper.decode())
         receipt = self._signer.sign(self._offer, shopper_json, order_no, units, self._signed)
-        return (
-            b'"order_no":"', order_no, self._middle, units, b'],"quantity":', quantity, self._shown, receipt, b'"',
+        parts = (
+            beginning, b'"order_no":"', order_no, self._middle, units, b'],"quantity":', quantity, self._shown,
+            receipt, b'"', end,
         )  # fmt: skip
+        return b"".join(parts)
 
     def _encode(self, terms: bytes) -> tuple[bytes, bytes]:
         """The members of receipt and reply that follow from a ticket's price and instants."""

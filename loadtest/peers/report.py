@@ -62,7 +62,7 @@ DIFFERENCES = (
     " looks in its exact copy of them.",
     "nginx + Lua with flag: repeats sold_out for 200 ms without looking for winners, as many do. It is quick, and"
     " whoever won, lost the reply and asks again hears sold_out. How many did, in the mixed runs, is told above.",
-    "Only the gateway: signs a receipt for every ticket; limits clicks per address and in all; looks for winners"
+    "Only the gateway: signs a receipt for every ticket; limits clicks per address; looks for winners"
     " before it repeats a refusal; refuses what comes after its deadline; sells only on a Redis that was compared"
     " with the ledger; bounds its backlog; serves metrics. None of that is switched off here.",
     "nginx and Go: one worker, one processor, a kept Redis connection for every client. The keyed hash is prepared"
