@@ -10,10 +10,10 @@ from sidecar import Api, Shop, click
 from sqlalchemy import update
 
 from gateway import keys
+from gateway.crypto import from_base64url, to_base64url
 from gateway.orders.database import writing
 from gateway.orders.message import Ticket
 from gateway.orders.tables import order_units
-from gateway.crypto import from_base64url, to_base64url
 from gateway.receipts import TAG_BYTES, ReceiptSigner
 
 
