@@ -19,8 +19,7 @@ import httpx
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from loadtest import back_office, figures, generators, machine, report, writer_speed
-from loadtest.checks import CHECKS_OF_THE_BOOKS, Story
+from loadtest import books, figures, generators, machine, report, writer_speed
 from loadtest.errors import LoadtestError
 from loadtest.figures import Run
 from loadtest.load import RESULTS
@@ -37,9 +36,7 @@ from loadtest.scenarios import (
     prepare,
 )
 from loadtest.stack import LIMITS, Cores, Stack
-from loadtest.verify import judge
 
-WRITE_WITHIN_S = 600.0
 MEMORY_SHOPPERS = 1_000_000
 MEMORY_STOCK = 100_000
 QUICK = {"duration_s": 1.0, "repetitions": 1, "mixed_shoppers": 5_000}
@@ -115,20 +112,11 @@ class Bench:
             self.breaches.append(f"{run.scenario} on {run.target}: {run.failed} clicks failed at the client")
 
     def settle(self, stack: Stack) -> None:
-        """Let the writer catch up, then hold every offer of a stack against what the gateway counted."""
-        orders, took_s = stack.write_orders(within_s=WRITE_WITHIN_S)
-        if orders:
-            self.catch_up[stack.name] = orders / took_s
-        plans = self.sold.get(stack.name, [])
-        found = back_office.listings(stack.api, [plan.offer for plan, _ in plans])
-        for plan, wins in plans:
-            facts = back_office.facts(stack.api, found[plan.offer])
-            verdict = judge(facts, Story((), ()), names=CHECKS_OF_THE_BOOKS)
-            self.breaches += [f"{plan.offer}: {text}" for texts in verdict.breaches.values() for text in texts]
-            if not plan.primed and len(facts.orders) != wins:
-                self.breaches.append(f"{plan.offer}: {wins} wins were answered, {len(facts.orders)} orders exist")
-            if plan.until_sent and facts.left:
-                self.breaches.append(f"{plan.offer}: {facts.left} units were left with more shoppers than units")
+        """Let the writer catch up, then hold every offer of a stack, and every order, against the wins."""
+        found = books.check(stack, self.sold.get(stack.name, []), orders_max=sys.maxsize)
+        self.breaches += found.breaches
+        if found.written:
+            self.catch_up[stack.name] = found.written / found.took_s
 
 
 def _constant(folder: Path, placed: Cores, stack: ExitStack) -> tuple[str, Server]:

@@ -27,6 +27,7 @@ from rich.table import Table
 
 from loadtest import checkout_shop, machine, once
 from loadtest.checkout_shop import FEW, RUSH
+from loadtest.command import command
 from loadtest.errors import ApiError, LoadtestError
 from loadtest.load import RESULTS
 from loadtest.operators_api import now_ms
@@ -309,16 +310,12 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line; the exit code."""
     arguments = _arguments(argv)
-    console = Console()
-    try:
-        found = run(arguments, console)
-    except (LoadtestError, httpx.HTTPError) as error:
-        console.print(f"[red]{error}[/red]")
-        return 1
-    show(found, console)
-    path = machine.publish(found, arguments.results, "checkout")
-    console.print(f"written: {path}")
-    return 1 if any(each.breaches for each in found.databases.values()) else 0
+    return command(
+        lambda console: run(arguments, console),
+        show=show,
+        write=lambda found: [machine.publish(found, arguments.results, "checkout")],
+        broken=lambda found: any(each.breaches for each in found.databases.values()),
+    )
 
 
 if __name__ == "__main__":

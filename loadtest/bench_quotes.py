@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from loadtest import generators, machine
+from loadtest.command import command
 from loadtest.errors import LoadtestError
 from loadtest.generators import Heard, Requests
 from loadtest.load import RESULTS
@@ -259,16 +260,12 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line; the exit code."""
     arguments = _arguments(argv)
-    console = Console()
-    try:
-        found = run(arguments, console)
-    except (LoadtestError, httpx.HTTPError) as error:
-        console.print(f"[red]{error}[/red]")
-        return 1
-    show(found, console)
-    path = machine.publish(found, arguments.results, "quotes")
-    console.print(f"written: {path}")
-    return 1 if found.breaches else 0
+    return command(
+        lambda console: run(arguments, console),
+        show=show,
+        write=lambda found: [machine.publish(found, arguments.results, "quotes")],
+        broken=lambda found: found.breaches,
+    )
 
 
 if __name__ == "__main__":

@@ -14,13 +14,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from loadtest import books, growth_figures, machine, page
-from loadtest.errors import LoadtestError
+from loadtest.command import command
 from loadtest.growth_axes import Growth, grow_buyers, grow_offers, grow_workers
 from loadtest.growth_figures import Point, Row, Verdict
 from loadtest.load import RESULTS
@@ -157,7 +156,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Found:
                 for stack in stacks:
                     status.add_task(f"orders of {stack.name}")
                     sold, sampled = growth.sold.get(stack.name, []), growth.sampled.get(stack.name, [])
-                    growth.breaches += books.check(stack, sold, sampled)
+                    growth.breaches += books.check(stack, sold, sampled).breaches
     rows = growth_figures.rows(growth.points)
     return Found(
         {name: str(value) for name, value in vars(arguments).items()},
@@ -195,15 +194,12 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line; the exit code."""
     arguments = _arguments(argv)
-    console = Console()
-    try:
-        found = run(arguments, console)
-    except (LoadtestError, httpx.HTTPError) as error:
-        console.print(f"[red]{error}[/red]")
-        return 1
-    show(found, console)
-    console.print("written:", *write(found, arguments.results))
-    return 1 if found.breaches or not all(each.linear for each in found.verdicts) else 0
+    return command(
+        lambda console: run(arguments, console),
+        show=show,
+        write=lambda found: write(found, arguments.results),
+        broken=lambda found: found.breaches or not all(each.linear for each in found.verdicts),
+    )
 
 
 if __name__ == "__main__":

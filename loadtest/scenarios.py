@@ -17,7 +17,8 @@ from loadtest.processes import Server, Usage
 from loadtest.scrape import Counters
 from loadtest.stack import Stack
 
-CLICKS_PER_S_MAX = 80_000
+CLICKS_PER_S_MAX = 60_000
+REFUSALS_PER_S_MAX = 120_000
 """Prepared clicks per second of a run; a run that needs more fails and says so."""
 
 REPEATERS = 5_000
@@ -79,6 +80,11 @@ class Sizes:
         """Clicks to prepare for a timed run."""
         return round(self.duration_s * CLICKS_PER_S_MAX)
 
+    @property
+    def refusals(self) -> int:
+        """Clicks to prepare for a timed run in which nobody wins: those are answered sooner."""
+        return round(self.duration_s * REFUSALS_PER_S_MAX)
+
 
 def new_shoppers(number: int) -> Iterator[str]:
     """Ids that nobody in this process had before, all of one length."""
@@ -101,7 +107,7 @@ def prepare(scenario: str, stack: Stack, sizes: Sizes, *, core: int | None) -> P
     offer = stack.create_offer(stock)
     first = _write(stack.folder / "first.bin", offer, new_shoppers(max(stock, FIRST_CLICKS)), stack)
     if scenario == "sold_out":
-        plan = Plan(offer, stock, _write(path, offer, new_shoppers(sizes.clicks), stack), priming=first)
+        plan = Plan(offer, stock, _write(path, offer, new_shoppers(sizes.refusals), stack), priming=first)
     else:
         plan = Plan(offer, stock, first, repeat=True, priming=first)
     prime(stack, plan, core=core)

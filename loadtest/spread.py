@@ -16,7 +16,6 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -24,7 +23,7 @@ from rich.table import Table
 from loadtest import books, generators, machine, page
 from loadtest.charts import Bars, Panel, draw
 from loadtest.cluster_stack import ClusterStack, Work
-from loadtest.errors import LoadtestError
+from loadtest.command import command
 from loadtest.load import RESULTS
 from loadtest.processes import cores, unwind_on_sigterm
 from loadtest.scenarios import Plan, new_shoppers
@@ -146,7 +145,7 @@ def measure(stack: ClusterStack, series: str, clicks: int, core: int | None) -> 
     # Twice the stock, so that no bucket has to ask another one for units.
     offer = stack.create_offer(2 * clicks)
     requests = generators.write_requests(stack.folder / "clicks.bin", offer, new_shoppers(clicks), stack.mint)
-    plan = Plan(offer, 2 * clicks, requests, until_sent=True)
+    plan = Plan(offer, 2 * clicks, requests)
     earlier, before = stack.counters(), stack.work()
     generators.click(
         stack.gateway_url, requests, connections=CONNECTIONS[series], duration_s=1, core=core, until_sent=True
@@ -183,7 +182,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Found:
                     rows.append(found)
                     if not arguments.no_books:
                         won = stack.counters().outcomes.get("won", 0)
-                        breaches += books.check(stack, [(plan, won)], gaps=primaries > 1)
+                        breaches += books.check(stack, [(plan, won)], gaps=primaries > 1).breaches
     settings = {name: str(value) for name, value in vars(arguments).items()}
     return Found(settings, rows, breaches + breaches_of(rows))
 
@@ -227,15 +226,12 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line; the exit code."""
     arguments = _arguments(argv)
-    console = Console()
-    try:
-        found = run(arguments, console)
-    except (LoadtestError, httpx.HTTPError) as error:
-        console.print(f"[red]{error}[/red]")
-        return 1
-    show(found, console)
-    console.print("written:", *write(found, arguments.results))
-    return 1 if found.breaches else 0
+    return command(
+        lambda console: run(arguments, console),
+        show=show,
+        write=lambda found: write(found, arguments.results),
+        broken=lambda found: found.breaches,
+    )
 
 
 if __name__ == "__main__":

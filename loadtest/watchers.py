@@ -18,14 +18,14 @@ from pathlib import Path
 from statistics import median
 from urllib.parse import urlsplit
 
-import httpx
 import orjson
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from loadtest import books, machine
-from loadtest.errors import GeneratorError, LoadtestError
+from loadtest.command import command
+from loadtest.errors import GeneratorError
 from loadtest.figures import Run
 from loadtest.load import RESULTS
 from loadtest.processes import ROOT, cores, pinned, unwind_on_sigterm
@@ -300,7 +300,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Found:
                     if each.failed:
                         breaches.append(f"{scenario}: {each.failed} clicks failed at the client")
         status.add_task("orders")
-        breaches += books.check(stack, bench.sold)
+        breaches += books.check(stack, bench.sold).breaches
     return Found(
         {name: str(value) for name, value in vars(arguments).items()}, summary(bench.pairs), bench.pairs, breaches
     )
@@ -329,16 +329,13 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line; the exit code."""
     arguments = _arguments(argv)
-    console = Console()
     raise_file_limit()
-    try:
-        found = run(arguments, console)
-    except (LoadtestError, httpx.HTTPError) as error:
-        console.print(f"[red]{error}[/red]")
-        return 1
-    show(found, console)
-    console.print(f"written: {machine.publish(found, arguments.results, 'watchers')}")
-    return 1 if found.breaches else 0
+    return command(
+        lambda console: run(arguments, console),
+        show=show,
+        write=lambda found: [machine.publish(found, arguments.results, "watchers")],
+        broken=lambda found: found.breaches,
+    )
 
 
 if __name__ == "__main__":
