@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from urllib.parse import urlsplit
@@ -221,7 +221,8 @@ class Bench:
                 core=self.core,
             )
         took_s = time.monotonic() - begun_s
-        self.sold.append((plan, run.outcomes.get("won", 0)))
+        # Units are added while it sells, so the last ones may find nobody.
+        self.sold.append((replace(plan, until_sent=False), run.outcomes.get("won", 0)))
         plan.requests.path.unlink()
         heard = crowd.close(plan.offer, changes.asked_s, took_s, grown) if crowd else None
         self.others[quiet] = changes.stocks[quiet]

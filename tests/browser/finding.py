@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+"""The first one that is there; the shell has no window to draw, and takes two thirds of the time."""
 
 CHROMIUM_ARGUMENTS = ["--no-sandbox"] if os.geteuid() == 0 else []
 """Containers give root no namespaces for the sandbox."""
