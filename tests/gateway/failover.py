@@ -156,7 +156,7 @@ class Deployment:
         wait_until(lambda: self._following() == len(self.servers) - 1, what="every replica")
         for each in self.sentinels:
             each.start()
-        wait_until(self._watched, within_s=15, what="sentinels that know each other and every replica")
+        wait_until(self._watched, within_s=30, what="sentinels that know each other and every replica")
         return self
 
     def _following(self) -> int:
