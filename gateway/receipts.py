@@ -1,9 +1,9 @@
 """Receipts: a ticket, signed, so that a shopper or an auditor can prove it.
 
 A receipt is base64url of a JSON object and the 16 bytes of its tag: keyed BLAKE2b (RFC 7693) under a key derived
-from the signing secrets; the first secret signs, all verify. A tag by HMAC-SHA256 would cost three times as much, and
-no program but ours can check either. Equal tickets have equal receipts, so a repeated click returns the same bytes;
-nothing is in it that may change while the ticket stays, such as the epoch of the offer.
+from the signing secrets; the first secret signs, all verify. A tag by HMAC-SHA256 would cost three times as much,
+and no program but ours can check either. Equal tickets have equal receipts, so a repeated click returns the same
+bytes; nothing is in it that may change while the ticket stays, such as the epoch of the offer.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ class OrderWriter:
         self._trim_timer = Timer(TRIM_EVERY_S)
         self._progress_timer = Timer(PROGRESS_EVERY_S)
         self._progress: Counter[str] = Counter()
-        self._winners_per_entry = float(settings.batch_max)
+        self._entries = 1  # how many are read next
 
     def stop(self) -> None:
         """Finish the batch under way and return from `run`."""
@@ -114,13 +114,15 @@ class OrderWriter:
         self._redis.worked()
         self._watch_fence()
         for stream in self._streams:
-            while not self._stopping and (found := stream.read_own(self._entries_to_read())):
-                self._write(stream, found)
+            while not self._stopping and (found := stream.read_own(self._entries)):
+                self._learn(self._write(stream, found), len(found))
 
     def _turn(self) -> None:
         self._watch_fence()
-        for stream, found in self._streams.read_new(self._entries_to_read(), BLOCK_MS):
-            self._write(stream, found)
+        read = self._streams.read_new(self._entries, BLOCK_MS)
+        written = [(self._write(stream, found), len(found)) for stream, found in read]
+        if written:
+            self._learn(*max(written))
         if self._take_over_timer.due():
             for stream in self._streams:
                 self._take_over(stream)
@@ -137,30 +139,35 @@ class OrderWriter:
     def _take_over(self, stream: WinnersStream) -> None:
         cursor = START
         while not self._stopping:
-            found, cursor = stream.take_over(cursor, self._settings.writer_takeover_ms, self._entries_to_read())
+            found, cursor = stream.take_over(cursor, self._settings.writer_takeover_ms, self._entries)
             if found:
                 log.warning("took over entries of a silent writer shard=%d entries=%d", stream.shard, len(found))
             self._write(stream, found)
             if cursor == START:
                 return
 
-    def _entries_to_read(self) -> int:
-        """So many entries that their winners make about one transaction."""
-        return max(1, round(self._settings.writer_batch / self._winners_per_entry))
+    def _learn(self, winners: int, entries: int) -> None:
+        """Read next about as many entries as make a transaction, given what the fullest stream had.
 
-    def _write(self, stream: WinnersStream, found: list[RawEntry]) -> None:
+        At most twice as many as came: full entries after a trickle of single clicks would otherwise be in hand for
+        so long that another writer takes them for abandoned, and both write them.
+        """
+        self._entries = max(1, min(2 * entries, self._settings.writer_batch * entries // max(1, winners)))
+
+    def _write(self, stream: WinnersStream, found: list[RawEntry]) -> int:
         """Write and settle all that was read, one transaction after the other; also when a stop is asked for.
 
         A read is about one transaction per busy stream, so a stop does not wait long and leaves nothing in this
-        writer's hands.
+        writer's hands. Returns how many winners that were.
         """
+        winners = 0
         for readable, unreadable in self._batches(found):
             began = time.monotonic()
             settlements = self._ledger.write(stream.shard, readable) if readable else []
             settlements += unreadable
             _complain(stream.shard, settlements)
             settled, dead = stream.settle(settlements)
-            self._winners_per_entry = max(1.0, sum(each.winners for each in settlements) / len(settlements))
+            winners += sum(each.winners for each in settlements)
             self._progress.update(
                 orders=settled - dead,
                 dead=dead,
@@ -168,6 +175,7 @@ class OrderWriter:
                 transactions=1,
                 busy_ms=round((time.monotonic() - began) * 1000),
             )
+        return winners
 
     def _batches(self, found: list[RawEntry]) -> Iterator[tuple[list[Entry], list[Settlement]]]:
         """Cut into transactions of about `writer_batch` winners; no entry is ever split."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import msgpack
 import pytest
@@ -374,3 +375,21 @@ def test_entries_are_packed_as_redis_packs_them(shop: Shop, offer_id: str) -> No
     [(entry_id, fields)] = shop.redis.xrange(STREAM)
     assert msgpack.unpackb(fields[b"winners"], raw=True)[0] == name.encode()
     assert Entry.parse(entry_id, fields).winners[0].shopper == name.encode()
+
+
+def test_a_burst_after_single_clicks_is_not_taken_in_hand_all_at_once(shop: Shop, offer_id: str) -> None:
+    """Given single clicks and then hundreds of full entries, when they are written, few are in hand at once."""
+    shop.publish(offer_id, stock=20_000)
+    shop.sell(offer_id, 8, batch=1, prefix="early")
+    in_hand = [0]
+
+    def settled() -> bool:
+        groups: Any = shop.redis.xinfo_groups(STREAM)
+        in_hand.extend(each["pending"] for each in groups)
+        return shop.settled()
+
+    shop.sell(offer_id, 12_000, batch=40)
+    with shop.writer():
+        wait_until(settled, within_s=20, what="the burst")
+    # Two writers, each with a transaction of 500 orders and what it may read at most beside it.
+    assert max(in_hand) <= 2 * 2 * 500 / 40
