@@ -11,6 +11,7 @@ ONLY = {"resultTypes": ["violations"], "runOnly": ["wcag2a", "wcag2aa", "wcag21a
 
 def assert_accessible(page: Page) -> None:
     """No serious finding on the page as it is now, and nothing that makes it scroll sideways."""
+    page.wait_for_load_state()  # a document that has only begun lacks its title
     found = Axe().run(page, options=ONLY).response["violations"]
     told = [
         f"{each['impact']}: {each['help']} at {', '.join(str(node['target'][0]) for node in each['nodes'][:4])}"

@@ -14,6 +14,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.accessible import assert_accessible
 from tests.browser.house import House
+from tests.conftest import wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -107,8 +108,13 @@ def test_a_sale_opens_and_counts_without_a_reload(house: House, come: Come) -> N
 
     # When the shop cuts its stock, then who comes back to the page is told
     house.api("POST", f"/campaigns/{code}/items/{sku}/stock", {"delta": -1, "operation_id": f"less-{sku}"})
-    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    expect(sale.locator(".few")).to_have_text("Only 3 left")
+
+    def told() -> bool:
+        # What the page asks for may be half a second old.
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        return sale.locator(".few").inner_text() == "Only 3 left"
+
+    wait_until(told, what="the page that says so")
 
 
 def test_a_list_is_filtered_searched_sorted_and_paged_without_scripts(house: House, come: Come) -> None:
