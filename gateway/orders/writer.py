@@ -142,7 +142,7 @@ class OrderWriter:
             found, cursor = stream.take_over(cursor, self._settings.writer_takeover_ms, self._entries)
             if found:
                 log.warning("took over entries of a silent writer shard=%d entries=%d", stream.shard, len(found))
-            self._write(stream, found)
+                self._learn(self._write(stream, found), len(found))
             if cursor == START:
                 return
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import string
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -191,6 +192,7 @@ def test_all_conditions_hold_together() -> None:
 # Receipts.
 
 OLD, NEW = b"o" * 32, b"n" * 32
+URL_SAFE = string.ascii_letters + string.digits + "-_"
 
 
 def sign(signer: ReceiptSigner, *, shopper: bytes = b'"amy"', units: bytes = b"1,2") -> str:
@@ -232,6 +234,18 @@ def test_a_receipt_changed_anywhere_is_refused() -> None:
         changed = receipt[:index] + ("A" if receipt[index] != "A" else "B") + receipt[index + 1 :]
         with pytest.raises(ReceiptError):
             signer.verify(changed)
+
+
+def test_a_receipt_has_one_text() -> None:
+    # The bits of the last character that stand for nothing are not free to choose.
+    signer = ReceiptSigner((OLD,))
+    for units in (b"1", b"12", b"123"):
+        receipt = sign(signer, units=units)
+        others = [receipt[:-1] + last for last in URL_SAFE if last != receipt[-1]]
+        assert signer.verify(receipt)
+        for other in others:
+            with pytest.raises(ReceiptError):
+                signer.verify(other)
 
 
 @pytest.mark.parametrize("text", ["", ".", "..", "a.b.c", "\u738b", "x" * 70_000, "\x00"])
