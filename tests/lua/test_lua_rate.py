@@ -42,7 +42,7 @@ def test_the_window_slides_the_wait_it_names_is_enough_and_not_too_long(
     window_ms = 400
 
     def one_more(shopper: str) -> str | None:
-        """The answers to a shopper who has waited as long as was said; None when the machine let them wait longer."""
+        """The answers to who has waited as long as was said; None when the machine let them wait longer."""
         sale.wait_for_window(window_ms, parity=parity, within_ms=100)
         reply = sale.admit(*[shopper] * 5, rate_limit=4, window_ms=window_ms)
         assert reply.letters == "SSSSR"
