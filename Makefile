@@ -7,6 +7,9 @@ WORKERS ?= 2
 # Passed on: make up ARGS="--data /srv/seckill --no-demo", make test ARGS="-k tokens"
 ARGS ?=
 
+# The tests start hundreds of processes; without bytecode each would compile the same modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DELETE_ON_ERROR:
 .PHONY: install up test check bench bench-peers bench-watchers bench-growth bench-spread bench-quotes bench-checkout load overload soak mutants screenshots
 .DEFAULT_GOAL := help
