@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Route, expect
 
 from gateway import tokens
+from gateway.web.events import AGAIN
 from tests.browser.conftest import SECRET, Gateway, Shop
 from tests.browser.looking import Visit, buy_button, card, says, shop_as
 
@@ -73,6 +74,27 @@ def test_a_click_on_a_page_that_is_behind_is_told_sold_out(
     expect(says(behind, offer)).to_have_text("Sold out. Every unit has found a buyer.")
     expect(buy_button(behind, offer)).to_have_text("Sold out")
     forgiving()
+
+
+def test_a_stream_that_ends_as_it_has_grown_long_is_opened_again_at_once(gateway: Gateway, visit: Visit) -> None:
+    # Given a page whose first stream ends after one event, as a gateway ends one that has grown long
+    offer = gateway.offer(stock=9)
+    page = visit()
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) > 1:
+            return route.continue_()
+        told = b'data: {"left": 7, "sold": 2, "state": "running"}\n\n' + AGAIN
+        return route.fulfill(content_type="text/event-stream", body=told)
+
+    page.route(f"**/{offer}/events", answer)
+    shop_as(page, gateway, "Amy")
+    # then the page shows what that one told, and soon what the next one does.
+    expect(card(page, offer).locator(".left")).to_have_text("7 of 9 left")
+    expect(card(page, offer).locator(".left")).to_have_text("9 of 9 left")
+    assert len(asked) == 2
 
 
 def test_the_countdown_follows_the_server_and_opens_the_sale(gateway: Gateway, visit: Visit) -> None:
