@@ -15,7 +15,8 @@ import gateway
 from tests.tidy import settings_page
 from tests.tidy.source import ROOT
 
-MARKDOWN = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "lua").glob("*.md")])
+WITH_PAGES = ("docs", "lua", "loadtest", "tests")
+MARKDOWN = sorted([*ROOT.glob("*.md"), *(path for folder in WITH_PAGES for path in (ROOT / folder).rglob("*.md"))])
 MAKE_TARGETS = ("install", "up", "test", "check", "bench", "load", "soak")
 
 
@@ -73,13 +74,30 @@ def test_commands_are_found_in_text() -> None:
     assert commands_in(text) == [["seckill", "up", "--data", "x"], ["make", "test", "ARGS=1"], ["make", "up"]]
 
 
+def anchors_of(page: Path) -> set[str]:
+    """The fragments that lead to a page's headings, as code hosts make them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_links_between_documents_lead_somewhere() -> None:
     broken = []
     for page in MARKDOWN:
         for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
-            if not re.match(r"[a-z]+:|#", link) and not (page.parent / link.split("#")[0]).exists():
+            if re.match(r"[a-z]+:", link):
+                continue
+            path, _, anchor = link.partition("#")
+            target = page.parent / path if path else page
+            if not target.exists() or (anchor and anchor not in anchors_of(target)):
                 broken.append(f"{page.relative_to(ROOT)}: {link}")
     assert not broken
+
+
+def test_every_package_has_its_place_in_the_architecture() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+(?:/\w+)*)/`", page))
+    folders = [path.parent for name in ("gateway", "admin") for path in (ROOT / name).glob("*/__init__.py")]
+    assert not {folder.relative_to(ROOT).as_posix() for folder in folders} - named
 
 
 def test_tests_that_documents_name_are_there() -> None:
@@ -104,7 +122,7 @@ def test_changelog_begins_with_this_version() -> None:
     assert versions[0] == gateway.__version__
 
 
-@pytest.mark.parametrize("group", ["dependencies", "postgres", "load", "dev"])
+@pytest.mark.parametrize("group", ["dependencies", "postgres", "load", "peers", "dev"])
 def test_every_dependency_says_what_it_earns(group: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = project["dependencies"] if group == "dependencies" else project["optional-dependencies"][group]
