@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
 from starlette_admin.base import BaseAdmin
 from starlette_admin.theme import DefaultTheme, TablerSettings
 from starlette_admin.views import CustomView
@@ -108,6 +109,8 @@ def mount(app: Starlette, settings: Settings) -> None:
     )
     for view in VIEWS:
         office.add_view(view)
+    # What people type, and what `up` prints; a mount answers only what is below it.
+    app.router.routes.append(Route(BASE, RedirectResponse(f"{BASE}/", 308)))
     office.mount_to(app)
     office.app.state.office = office
     office.app.add_exception_handler(AdminError, _failed)

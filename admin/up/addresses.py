@@ -12,14 +12,18 @@ from gateway.settings import Bind
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised here, never bound here
 
 
-def reserve(host: str, port: int, purpose: str) -> Bind:
-    """Check that nothing listens there; port 0 picks a free one.
+def reserve(host: str, port: int, purpose: str, *others: Bind) -> Bind:
+    """Check that nothing listens there, and that no other part will; port 0 picks a free one.
 
-    The probe never sets SO_REUSEPORT: the gateway's workers do, and would then share a stranger's port.
+    The probe never sets SO_REUSEPORT: the gateway's workers do, and would then share a stranger's port. Neither
+    would two parts of ours notice that they share one, so `others` are those that have theirs already.
 
     Raises:
         CannotStart: the port is taken or not allowed, or the host is not an address of this machine.
     """
+    ports = {other.port for other in others}
+    if port in ports:
+        raise CannotStart(f"port {port} is given twice: give the {purpose} a port of its own")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -28,27 +32,28 @@ def reserve(host: str, port: int, purpose: str) -> Bind:
             # Connections of a run that just ended linger; they do not keep anybody from listening.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
-            return Bind(host, int(probe.getsockname()[1]))
+            found = Bind(host, int(probe.getsockname()[1]))
     except socket.gaierror as error:
         raise CannotStart(f"{host} is not an address that the {purpose} can listen on") from error
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise CannotStart(f"port {port} on {host} is taken, so the {purpose} cannot start") from error
         raise CannotStart(f"the {purpose} cannot listen on {host}:{port}: {error.strerror}") from error
+    return found if found.port not in ports else reserve(host, port, purpose, *others)
 
 
-def reserve_metrics(wanted: Bind, *, may_move: bool) -> Bind:
+def reserve_metrics(wanted: Bind, *others: Bind, may_move: bool) -> Bind:
     """The wanted port; a free one when it is taken and nobody asked for that very port.
 
     Raises:
         CannotStart: the port is taken and may not move.
     """
     try:
-        return reserve(wanted.host, wanted.port, "metrics page")
+        return reserve(wanted.host, wanted.port, "metrics page", *others)
     except CannotStart:
         if not may_move:
             raise
-        return reserve(wanted.host, 0, "metrics page")
+        return reserve(wanted.host, 0, "metrics page", *others)
 
 
 def text(bind: Bind) -> str:

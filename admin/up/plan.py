@@ -62,9 +62,9 @@ class Plan:
             environment.setdefault("SECKILL_PAYMENT_PROVIDER", "sandbox")
         asked = Settings.from_env(environment)
         gateway = addresses.reserve(options.host, options.gateway_port, "gateway")
-        admin = addresses.reserve(options.host, options.admin_port, "sidecar")
+        admin = addresses.reserve(options.host, options.admin_port, "sidecar", gateway)
         may_move = "SECKILL_METRICS_BIND" not in given
-        metrics = addresses.reserve_metrics(asked.metrics_bind, may_move=may_move)
+        metrics = addresses.reserve_metrics(asked.metrics_bind, gateway, admin, may_move=may_move)
         workers = options.workers or (asked.workers if "SECKILL_WORKERS" in given else _workers_default())
         demo_tokens = options.demo and addresses.is_loopback(options.host)
         environment |= {

@@ -198,6 +198,12 @@ def test_money_is_exact_and_as_the_language_writes_it(
     locales.use(None, "en")
 
 
+def test_the_back_office_opens_without_a_slash_at_the_end(browser: Browser) -> None:
+    reply = browser.get("/admin")
+    assert (reply.status_code, reply.headers["location"]) == (308, "/admin/")
+    assert browser.get("/admin/").headers["location"].startswith("http://shop.example/admin/login?")
+
+
 def test_what_belongs_to_the_api_is_answered_by_it(browser: Browser) -> None:
     for path in ("/api/nothing", "/admin/api/nothing"):
         reply = browser.get(path)

@@ -272,6 +272,12 @@ def test_other_methods_and_paths_are_problem_documents(
     assert set(problem) >= {"type", "title", "status", "detail"}
 
 
+def test_whoever_used_a_wrong_method_hears_the_right_ones(gateway: Gateway, sale: Sale) -> None:
+    for path, methods in ((f"/seckill/{sale.id}", {"GET", "HEAD", "POST"}), ("/seckill", {"GET", "HEAD"})):
+        ((_, headers, _),) = gateway.raw(request(path, method="PUT"))
+        assert set(headers["allow"].split(", ")) == methods
+
+
 @pytest.mark.parametrize("part", [b"", b"{}"])
 def test_a_click_whose_body_never_came_buys_nothing(
     gateway: Gateway, redis: Redis, offer_id: str, part: bytes

@@ -232,6 +232,17 @@ def test_a_taken_port_is_one_sentence(tmp_path: Path, option: str) -> None:
     assert f"port {port} on 127.0.0.1 is taken" in sentence
 
 
+def test_a_port_given_twice_is_one_sentence(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    sentence = refused("--gateway-port", port, "--admin-port", port, folder=tmp_path)
+    assert f"port {port} is given twice: give the sidecar a port of its own" in sentence
+    metrics = {"SECKILL_METRICS_BIND": f"127.0.0.1:{port}"}
+    sentence = refused("--gateway-port", port, "--admin-port", "0", folder=tmp_path, **metrics)
+    assert f"port {port} is given twice: give the metrics page a port of its own" in sentence
+
+
 def test_a_folder_in_use_is_one_sentence(up: StartUp) -> None:
     one = up("--no-demo")
     wait_until((one.folder / "redis" / "redis.conf").exists)
