@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from loadtest import books, figures, generators, machine, report, writer_speed
+from loadtest.deployment import answers
 from loadtest.errors import LoadtestError
 from loadtest.figures import Run
 from loadtest.load import RESULTS
@@ -125,14 +126,7 @@ def _constant(folder: Path, placed: Cores, stack: ExitStack) -> tuple[str, Serve
     server = Server.start("constant", command, folder=folder, core=placed.gateway)
     stack.callback(server.stop)
     url = f"http://127.0.0.1:{port}"
-
-    def ready() -> bool:
-        try:
-            return httpx.get(url, timeout=1.0, trust_env=False).status_code == 200
-        except httpx.HTTPError:
-            return False
-
-    server.wait_ready(ready)
+    server.wait_ready(lambda: answers(url))
     return url, server
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import secrets
 import shutil
-import subprocess
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,10 +14,11 @@ from typing import Any
 
 import httpx
 
+from loadtest.deployment import Deployment, answers
 from loadtest.errors import ApiError, StartError
 from loadtest.machine import redis_binary
 from loadtest.operators_api import now_ms
-from loadtest.processes import ROOT, Server, clean_environ, free_port, seckill_command
+from loadtest.processes import free_port, seckill_command
 
 LINES = 10
 PER_LINE = 20
@@ -117,7 +117,7 @@ def _campaign(code: str, number: int, listed: list[str], products: int) -> dict[
     }
 
 
-class Sidecar:
+class Sidecar(Deployment):
     """A running sidecar with a Redis and a database of its own; a context manager.
 
     The database is what `database_url` says, or else SQLite; that begins as a copy of the one of a sidecar that has
@@ -134,13 +134,10 @@ class Sidecar:
         like: Sidecar | None = None,
         database_url: str | None = None,
     ) -> None:
-        self.folder = folder / name
-        self.folder.mkdir()
+        super().__init__(name, folder)
         for path in like.folder.glob("shop.db*") if like else ():
             shutil.copy(path, self.folder / path.name)
-        self.name = name
         self._core, self._others = core, others
-        self._servers: list[Server] = []
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self.key = secrets.token_hex(32)
@@ -154,38 +151,14 @@ class Sidecar:
             "SECKILL_CSV_MAX_BYTES": str(256 * 2**20),
         }
 
-    def __enter__(self) -> Sidecar:
-        try:
-            self._start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
     def _start(self) -> None:
         options = {"port": "0", "unixsocket": str(self.folder / "redis.sock"), "dir": str(self.folder), "save": ""}
         command = [redis_binary(), *(part for name, value in options.items() for part in (f"--{name}", value))]
-        redis = Server.start("redis", command, folder=self.folder, core=self._others)
-        self._servers.append(redis)
+        redis = self._serve("redis", command, self._others)
         redis.wait_ready((self.folder / "redis.sock").exists)
-        environ = {**clean_environ(), **self._environ}
-        migrate = [seckill_command(), "migrate"]
-        done = subprocess.run(migrate, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise StartError(f"seckill migrate ended with {done.returncode}:\n{done.stderr}")
-        command = [seckill_command(), "admin", "--port", str(self._port)]
-        self.server = Server.start("admin", command, folder=self.folder, environ=self._environ, core=self._core)
-        self._servers.append(self.server)
-        self.server.wait_ready(self._alive)
-
-    def _alive(self) -> bool:
-        try:
-            return httpx.get(f"{self.url}/admin/api/healthz", timeout=2.0, trust_env=False).status_code == 200
-        except httpx.HTTPError:
-            return False
+        self._run("migrate")
+        self.server = self._serve("admin", [seckill_command(), "admin", "--port", str(self._port)], self._core)
+        self.server.wait_ready(lambda: answers(f"{self.url}/admin/api/healthz"))
 
     def client(self) -> httpx.Client:
         """A client with the operator's key."""
@@ -226,8 +199,3 @@ class Sidecar:
 
             for _ in pool.map(publish, bodies):
                 pass
-
-    def stop(self) -> None:
-        """Stop the sidecar, then Redis."""
-        while self._servers:
-            self._servers.pop().stop()

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import secrets
-import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
-
-import httpx
 
 from loadtest import scrape
-from loadtest.errors import StartError
+from loadtest.deployment import Deployment, answers
 from loadtest.machine import redis_binary
 from loadtest.operators_api import Item, OperatorsApi, now_ms
-from loadtest.processes import ROOT, Server, Usage, clean_environ, free_port, seckill_command
+from loadtest.processes import Usage, free_port, seckill_command
 from loadtest.scrape import Counters
 from loadtest.tokens import Mint
 
@@ -63,7 +59,7 @@ class Cores:
     others: int | None
 
 
-class Stack:
+class Stack(Deployment):
     """A running system of one durability; a context manager."""
 
     def __init__(
@@ -76,13 +72,10 @@ class Stack:
         extra: Mapping[str, str] | None = None,
         workers: int = 1,
     ) -> None:
-        self.name = name
-        self.folder = folder / name
-        self.folder.mkdir()
+        super().__init__(name, folder)
         self._cores = cores
         self._durability = durability
         self._workers = workers
-        self._servers: list[Server] = []
         self._campaigns = 0
         metrics_port, gateway_port, admin_port = free_port(), free_port(), free_port()
         self.gateway_url = f"http://127.0.0.1:{gateway_port}"
@@ -103,17 +96,6 @@ class Stack:
         self.api = OperatorsApi.at(self._admin_url, key)
         self._ports = gateway_port, admin_port
 
-    def __enter__(self) -> Self:
-        try:
-            self._start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
     def _start(self) -> None:
         self._start_redis()
         self._run("migrate")
@@ -121,25 +103,13 @@ class Stack:
         admin = self._serve("admin", [seckill_command(), "admin", "--port", admin_port], self._cores.others)
         command = [seckill_command(), "gateway", "--port", gateway_port, "--workers", str(self._workers)]
         self.gateway = self._serve("gateway", command, self._cores.gateway)
-        admin.wait_ready(lambda: _ready(f"{self._admin_url}/admin/api"))
-        self.gateway.wait_ready(lambda: _ready(self.gateway_url))
+        admin.wait_ready(lambda: answers(f"{self._admin_url}/admin/api/readyz"))
+        self.gateway.wait_ready(lambda: answers(f"{self.gateway_url}/readyz"))
         self.api.create_product(PRODUCT, price=BASE_PRICE, stock=PRODUCT_STOCK)
 
     def _start_redis(self) -> None:
         self.redis = self._serve("redis", redis_command(self.folder, self._durability), self._cores.others)
         self.redis.wait_ready((self.folder / "redis.sock").exists)
-
-    def _serve(self, name: str, command: list[str], core: int | None) -> Server:
-        server = Server.start(name, command, folder=self.folder, environ=self._environ, core=core)
-        self._servers.append(server)
-        return server
-
-    def _run(self, *arguments: str) -> None:
-        command = [seckill_command(), *arguments]
-        environ = {**clean_environ(), **self._environ}
-        done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise StartError(f"seckill {arguments[0]} ended with {done.returncode}:\n{done.stderr}")
 
     def create_offer(self, stock: int) -> str:
         """Put a new offer on sale at once; its id."""
@@ -176,13 +146,4 @@ class Stack:
     def stop(self) -> None:
         """Stop everything, Redis last."""
         self.api.close()
-        while self._servers:
-            # Redis was started first and goes last.
-            self._servers.pop().stop()
-
-
-def _ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz", timeout=2.0, trust_env=False).status_code == 200
-    except httpx.HTTPError:
-        return False
+        super().stop()

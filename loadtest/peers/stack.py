@@ -9,12 +9,13 @@ from typing import Any
 import httpx
 import redis
 
+from loadtest.deployment import Deployment, answers
 from loadtest.errors import ApiError
 from loadtest.operators_api import now_ms
 from loadtest.peers.books import Book, read_tickets
 from loadtest.peers.goals import target
 from loadtest.peers.kinds import SCRIPT, Kind
-from loadtest.processes import Server, Usage, free_port
+from loadtest.processes import Usage, free_port
 from loadtest.scrape import Counters
 from loadtest.stack import PRICE, SALE_LENGTH_MS, Cores, redis_command
 
@@ -36,7 +37,7 @@ REST_WITHIN_S = 30.0
 FINISH_WITHIN_S = 10.0
 
 
-class PeerStack:
+class PeerStack(Deployment):
     """A running peer of one durability; a context manager."""
 
     def __init__(
@@ -48,13 +49,10 @@ class PeerStack:
         durability: str,
         secret: str,
     ) -> None:
+        super().__init__(target(kind.name, durability), folder)
         self.kind = kind
         self.durability = durability
-        self.name = target(kind.name, durability)
-        self.folder = folder / self.name
-        self.folder.mkdir()
         self._cores = cores
-        self._servers: list[Server] = []
         port = free_port()
         self.gateway_url = f"http://127.0.0.1:{port}"
         self._environ = {
@@ -67,17 +65,6 @@ class PeerStack:
         }
         self._opened: dict[str, int] = {}
 
-    def __enter__(self) -> PeerStack:
-        try:
-            self._start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
     def _start(self) -> None:
         place = self.folder / "redis.sock"
         self._redis = self._serve("redis", redis_command(self.folder, self.durability), self._cores.others)
@@ -86,18 +73,7 @@ class PeerStack:
         self._client: Any = redis.Redis(unix_socket_path=str(place), decode_responses=True)
         command = self.kind.command(self.folder, self._environ)
         self._server = self._serve(self.kind.name, command, self._cores.gateway)
-        self._server.wait_ready(self._answers)
-
-    def _serve(self, name: str, command: list[str], core: int | None) -> Server:
-        server = Server.start(name, command, folder=self.folder, environ=self._environ, core=core)
-        self._servers.append(server)
-        return server
-
-    def _answers(self) -> bool:
-        try:
-            return httpx.get(f"{self.gateway_url}/counters", timeout=2.0, trust_env=False).status_code == 200
-        except httpx.HTTPError:
-            return False
+        self._server.wait_ready(lambda: answers(f"{self.gateway_url}/counters"))
 
     def open_offer(self, offer: str, stock: int) -> None:
         """Put an offer on sale at once, under the id that it has elsewhere."""
@@ -145,8 +121,3 @@ class PeerStack:
             before = found
             time.sleep(REST_POLL_S)
         raise ApiError(f"{self.gateway_url}/counters did not come to rest within {REST_WITHIN_S} s", 200, before)
-
-    def stop(self) -> None:
-        """Stop everything, Redis last."""
-        while self._servers:
-            self._servers.pop().stop()
