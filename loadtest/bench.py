@@ -20,10 +20,10 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from loadtest import books, figures, generators, machine, report, writer_speed
+from loadtest.command import read_options
 from loadtest.deployment import answers
 from loadtest.errors import LoadtestError
 from loadtest.figures import Run
-from loadtest.load import RESULTS
 from loadtest.processes import Server, cores, free_port, unwind_on_sigterm
 from loadtest.scenarios import (
     BATCHING,
@@ -194,11 +194,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--allow-dirty", action="store_true", help="measure uncommitted changes too; marks the report"
     )
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    arguments = parser.parse_args(argv)
-    if arguments.quick:
-        vars(arguments).update(QUICK)
-    return arguments
+    return read_options(parser, argv, quick=QUICK)
 
 
 def _run(bench: Bench, folder: Path, arguments: argparse.Namespace, measured_on: machine.Machine) -> report.Report:

@@ -27,9 +27,8 @@ from rich.table import Table
 
 from loadtest import checkout_shop, machine, once
 from loadtest.checkout_shop import FEW, RUSH
-from loadtest.command import command
+from loadtest.command import command, read_options
 from loadtest.errors import ApiError, LoadtestError
-from loadtest.load import RESULTS
 from loadtest.operators_api import now_ms
 from loadtest.processes import ROOT, cores, pinned, unwind_on_sigterm
 from loadtest.quote_shop import Sidecar
@@ -300,11 +299,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--checkouts", type=int, default=3000, help="checkouts over HTTP")
     parser.add_argument("--rush", type=int, default=1000, help=f"shoppers at once for {FEW} uses of a coupon")
     parser.add_argument("--connections", type=int, default=200)
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    arguments = parser.parse_args(argv)
-    if arguments.quick:
-        vars(arguments).update(QUICK)
-    return arguments
+    return read_options(parser, argv, quick=QUICK)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -31,8 +31,8 @@ from rich.progress import (
 
 from loadtest import generators, machine
 from loadtest.bench import Bench
+from loadtest.command import read_options
 from loadtest.errors import LoadtestError
-from loadtest.load import RESULTS
 from loadtest.peers import report
 from loadtest.peers.goals import FIRST, OURS, goals, target
 from loadtest.peers.kinds import KINDS, Kind
@@ -87,10 +87,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--allow-dirty", action="store_true", help="measure uncommitted changes too; marks the report"
     )
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    if parser.parse_known_args(argv)[0].quick:
-        parser.set_defaults(**QUICK)
-    return parser.parse_args(argv)
+    return read_options(parser, argv, quick=QUICK)
 
 
 def _steps(arguments: argparse.Namespace, kinds: list[Kind]) -> int:

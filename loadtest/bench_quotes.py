@@ -24,10 +24,9 @@ from rich.console import Console
 from rich.table import Table
 
 from loadtest import generators, machine
-from loadtest.command import command
+from loadtest.command import command, read_options
 from loadtest.errors import LoadtestError
 from loadtest.generators import Heard, Requests
-from loadtest.load import RESULTS
 from loadtest.processes import ROOT, cores, pinned, unwind_on_sigterm
 from loadtest.quote_shop import IN_SCOPE, LINES, Sidecar, Size, campaigns_beyond, campaigns_in_scope, cart
 
@@ -250,11 +249,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--products", type=int, default=100_000)
     parser.add_argument("--campaigns", type=int, default=10_000)
     parser.add_argument("--carts", type=int, default=300, help="carts of each kind for the engine alone")
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    arguments = parser.parse_args(argv)
-    if arguments.quick:
-        vars(arguments).update(QUICK)
-    return arguments
+    return read_options(parser, argv, quick=QUICK)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,17 +1,34 @@
-"""What every benchmark's command does around its measurement: errors as one line, figures shown and written."""
+"""What all benchmarks do around a measurement: options, errors in one line, figures shown and written."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import argparse
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 from rich.console import Console
 
 from loadtest.errors import LoadtestError
+from loadtest.processes import ROOT
+
+RESULTS = ROOT / "loadtest" / "results"
 
 Found = TypeVar("Found")
+
+
+def read_options(
+    parser: argparse.ArgumentParser, argv: list[str] | None, *, quick: Mapping[str, Any] | None = None
+) -> argparse.Namespace:
+    """Read a command line: what `parser` knows, and where results go.
+
+    With `--quick`, what is not said is as in `quick` instead of the defaults.
+    """
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for what was found")
+    if quick is not None and parser.parse_known_args(argv)[0].quick:
+        parser.set_defaults(**quick)
+    return parser.parse_args(argv)
 
 
 def command(

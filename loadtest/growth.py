@@ -19,10 +19,9 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from loadtest import books, growth_figures, machine, page
-from loadtest.command import command
+from loadtest.command import command, read_options
 from loadtest.growth_axes import Growth, grow_buyers, grow_offers, grow_workers
 from loadtest.growth_figures import Point, Row, Verdict
-from loadtest.load import RESULTS
 from loadtest.processes import cores, unwind_on_sigterm
 from loadtest.scenarios import Sizes
 from loadtest.stack import Cores, Stack
@@ -184,11 +183,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--connections", type=int, default=128, help="of one worker")
     parser.add_argument("--durability", choices=("relaxed", "strict"), default="strict")
     parser.add_argument("--no-books", action="store_true", help="leave out the orders and their check")
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    arguments = parser.parse_args(argv)
-    if arguments.quick:
-        vars(arguments).update(QUICK)
-    return arguments
+    return read_options(parser, argv, quick=QUICK)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -21,13 +21,13 @@ import orjson
 from rich.console import Console
 
 from loadtest import ledger, verify
+from loadtest.command import read_options
 from loadtest.errors import LoadtestError, StartError
 from loadtest.machine import describe
 from loadtest.operators_api import OperatorsApi
 from loadtest.processes import READY_WITHIN_S, ROOT, Server, free_port, seckill_command, unwind_on_sigterm
 from loadtest.verify import Verdict
 
-RESULTS = ROOT / "loadtest" / "results"
 STOP_TIMEOUT_S = 25
 """How long shoppers may finish their visit after the end of the run."""
 
@@ -110,8 +110,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--shape", choices=("spike", "ramp"), default="spike")
     parser.add_argument("--workers", type=int, default=1, help="gateway workers")
     parser.add_argument("--drain-s", type=float, default=verify.DRAIN_S)
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    arguments = parser.parse_args(argv)
+    arguments = read_options(parser, argv)
     console = Console()
     arguments.results.mkdir(parents=True, exist_ok=True)
     report = arguments.results / f"load-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"

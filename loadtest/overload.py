@@ -32,9 +32,9 @@ from rich.table import Table
 
 from loadtest import back_office, generators, machine, open_loop, scrape
 from loadtest.checks import CHECKS_OF_THE_BOOKS, Story
+from loadtest.command import read_options
 from loadtest.errors import GeneratorError, LoadtestError
 from loadtest.generators import Requests
-from loadtest.load import RESULTS
 from loadtest.open_loop import Order
 from loadtest.processes import ROOT, Server, cores, pinned, unwind_on_sigterm
 from loadtest.scenarios import new_shoppers
@@ -260,8 +260,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--companions", type=int, default=2, help="programs that burn the gateway's core beside it")
     parser.add_argument("--shoppers", type=int, default=SHOPPERS)
     parser.add_argument("--setting", nargs="+", default=[], metavar="NAME=VALUE", help="SECKILL_* for the gateway")
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    return parser.parse_args(argv)
+    return read_options(parser, argv)
 
 
 def _run(folder: Path, arguments: argparse.Namespace, console: Console) -> Overload:

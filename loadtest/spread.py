@@ -23,8 +23,7 @@ from rich.table import Table
 from loadtest import books, generators, machine, page
 from loadtest.charts import Bars, Panel, draw
 from loadtest.cluster_stack import ClusterStack, Work
-from loadtest.command import command
-from loadtest.load import RESULTS
+from loadtest.command import command, read_options
 from loadtest.processes import cores, unwind_on_sigterm
 from loadtest.scenarios import Plan, new_shoppers
 from loadtest.stack import Cores
@@ -219,8 +218,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--clicks", type=int, default=60_000, help="on each cluster, each of a new shopper")
     parser.add_argument("--durability", choices=("relaxed", "strict"), default="strict")
     parser.add_argument("--no-books", action="store_true", help="leave out the orders and their check")
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    return parser.parse_args(argv)
+    return read_options(parser, argv)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -24,10 +24,9 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from loadtest import books, machine
-from loadtest.command import command
+from loadtest.command import command, read_options
 from loadtest.errors import GeneratorError
 from loadtest.figures import Run
-from loadtest.load import RESULTS
 from loadtest.processes import ROOT, cores, pinned, unwind_on_sigterm
 from loadtest.scenarios import Plan, Sizes, measure, prepare
 from loadtest.stack import PRODUCT, Cores, Stack
@@ -320,11 +319,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--scenarios", nargs="+", choices=("win", "sold_out", "mixed"), default=["win", "mixed"])
     parser.add_argument("--durability", choices=("relaxed", "strict"), default="strict")
     parser.add_argument("--mixed-shoppers", type=int, default=40_000)
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    arguments = parser.parse_args(argv)
-    if arguments.quick:
-        vars(arguments).update(QUICK)
-    return arguments
+    return read_options(parser, argv, quick=QUICK)
 
 
 def main(argv: list[str] | None = None) -> int:
