@@ -10,16 +10,15 @@ import asyncio
 import ssl
 from collections.abc import Iterable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import hiredis
 from redis.crc import key_slot
 
 from gateway import keys
+from gateway.asking import exchange, first_answers
 from gateway.errors import NotSent, ScriptContractError
-from gateway.first_answers import first_answers
 from gateway.redis_url import Address, ClusterPlace, tls_of
-from gateway.resp import pack
 
 _UNFIT = {"fail", "handshake", "noaddr", "nofailover"}
 
@@ -135,20 +134,7 @@ async def _ask(place: ClusterPlace, address: Address, tls: ssl.SSLContext | None
     commands: list[tuple[str, ...]] = [("CLUSTER", "NODES")]
     if place.password:
         commands.insert(0, ("AUTH", *((place.username,) if place.username else ()), place.password))
-    reader, writer = await asyncio.open_connection(*address, ssl=tls)
-    try:
-        writer.write(b"".join(pack(*command) for command in commands))
-        parser = hiredis.Reader()
-        replies: list[Any] = []
-        while len(replies) < len(commands):
-            data = await reader.read(65536)
-            if not data:
-                raise NotSent(f"{address[0]}:{address[1]} closed the connection")
-            parser.feed(data)
-            while (reply := parser.gets()) is not False:
-                replies.append(reply)
-    finally:
-        writer.transport.abort()
+    replies = await exchange(address, commands, tls)
     for reply in replies:
         if isinstance(reply, hiredis.ReplyError):
             raise NotSent(f"{address[0]}:{address[1]} refuses: {reply}")

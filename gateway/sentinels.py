@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
 
 import hiredis
 
+from gateway.asking import exchange, first_answers
 from gateway.errors import NotSent
-from gateway.first_answers import first_answers
 from gateway.redis_url import SentinelPlace
-from gateway.resp import pack
 
 _GONE = {"s_down", "o_down", "disconnected"}
 
@@ -57,7 +55,7 @@ async def _ask_one(place: SentinelPlace, host: str, port: int) -> Survey | None:
         user = (place.sentinel_username,) if place.sentinel_username else ()
         commands.append(("AUTH", *user, place.sentinel_password))
     commands += [("SENTINEL", what, place.service) for what in ("GET-MASTER-ADDR-BY-NAME", "MASTER", "REPLICAS")]
-    *_, address, primary, replicas = await _exchange(host, port, commands)
+    *_, address, primary, replicas = await exchange((host, port), commands)
     if isinstance(address, hiredis.ReplyError):
         raise NotSent(f"{host}:{port} refuses: {address}")
     if address is None:
@@ -70,25 +68,6 @@ async def _ask_one(place: SentinelPlace, host: str, port: int) -> Survey | None:
         ),
         config_epoch=int(_fields(primary)["config-epoch"]),
     )
-
-
-async def _exchange(host: str, port: int, commands: list[tuple[str, ...]]) -> list[Any]:
-    """Send commands over a connection of their own and read as many replies."""
-    reader, writer = await asyncio.open_connection(host, port)
-    try:
-        writer.write(b"".join(pack(*command) for command in commands))
-        parser = hiredis.Reader()
-        replies: list[Any] = []
-        while len(replies) < len(commands):
-            data = await reader.read(65536)
-            if not data:
-                raise NotSent("a sentinel closed the connection")
-            parser.feed(data)
-            while (reply := parser.gets()) is not False:
-                replies.append(reply)
-        return replies
-    finally:
-        writer.transport.abort()
 
 
 def _fields(flat: list[bytes]) -> dict[str, str]:
