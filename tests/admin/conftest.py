@@ -61,11 +61,16 @@ def shop(resources: Resources, unique: Callable[[str], str]) -> Shop:
 
 
 @pytest.fixture(scope="module")
-def shared_resources(tmp_path_factory: pytest.TempPathFactory, redis_server: Any) -> Iterator[Resources]:
+def shared_settings(tmp_path_factory: pytest.TempPathFactory, redis_server: Any) -> Settings:
     """SQLite that a whole module shares, for what does not differ between databases."""
     url = f"sqlite:///{tmp_path_factory.mktemp('shared') / 'ledger.db'}"
     migrations.upgrade(url)
-    opened = Resources.open(settings_for(url, redis_server.url))
+    return settings_for(url, redis_server.url)
+
+
+@pytest.fixture(scope="module")
+def shared_resources(shared_settings: Settings) -> Iterator[Resources]:
+    opened = Resources.open(shared_settings)
     yield opened
     opened.close()
 
@@ -85,6 +90,13 @@ def portal() -> Iterator[BlockingPortal]:
 @pytest.fixture
 def api(settings: Settings, portal: BlockingPortal) -> Iterator[Api]:
     with Api(settings, portal) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def shared_api(shared_settings: Settings, portal: BlockingPortal) -> Iterator[Api]:
+    """One application for a whole module, whose requests do not disturb each other."""
+    with Api(shared_settings, portal) as opened:
         yield opened
 
 

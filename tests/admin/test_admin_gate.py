@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from anyio.from_thread import BlockingPortal
 from buying import Shopper
-from sidecar import ACTOR, Api, Shop, fields_of, settings_for
+from sidecar import ACTOR, Api, Shop, fields_of
 from sqlalchemy import func, select
 
-from admin import migrations
 from admin.catalog import categories
 from admin.gate import service
 from admin.gate.warnings import of_terms
 from admin.promotions.campaign import read_campaign
-from admin.resources import Resources
 from gateway.orders.database import reading
 from gateway.orders.tables import metadata
 
@@ -27,25 +23,15 @@ NOW_MS = int(time.time() * 1000)
 """One for all windows, which must meet to the millisecond."""
 
 
-@pytest.fixture(scope="module")
-def shared_url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    url = f"sqlite:///{tmp_path_factory.mktemp('gate') / 'ledger.db'}"
-    migrations.upgrade(url)
-    return url
-
-
-@pytest.fixture(scope="module")
-def api(shared_url: str, redis_server: Any, portal: BlockingPortal) -> Iterator[Api]:
-    """Reports change nothing, and every test has goods of its own, so all of them share one application."""
-    with Api(settings_for(shared_url, redis_server.url), portal) as opened:
-        yield opened
+@pytest.fixture
+def api(shared_api: Api) -> Api:
+    """Reports change nothing, and every test has goods of its own."""
+    return shared_api
 
 
 @pytest.fixture
-def shop(shared_url: str, redis_server: Any, unique: Callable[[str], str]) -> Iterator[Shop]:
-    resources = Resources.open(settings_for(shared_url, redis_server.url))
-    yield Shop(resources, unique)
-    resources.close()
+def shop(shared_shop: Shop) -> Shop:
+    return shared_shop
 
 
 def draft(*skus: str, **about: Any) -> dict[str, Any]:

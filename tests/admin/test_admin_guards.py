@@ -5,35 +5,20 @@ Guards are pure and refusals change nothing, so all these requests share one app
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from anyio.from_thread import BlockingPortal
-from sidecar import Api, Shop, fields_of, settings_for
-
-from admin import migrations
-from admin.resources import Resources
-
-
-@pytest.fixture(scope="module")
-def shared_url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    url = f"sqlite:///{tmp_path_factory.mktemp('guards') / 'ledger.db'}"
-    migrations.upgrade(url)
-    return url
-
-
-@pytest.fixture(scope="module")
-def api(shared_url: str, redis_server: Any, portal: BlockingPortal) -> Iterator[Api]:
-    with Api(settings_for(shared_url, redis_server.url), portal) as opened:
-        yield opened
+from sidecar import Api, Shop, fields_of
 
 
 @pytest.fixture
-def shop(shared_url: str, redis_server: Any, unique: Callable[[str], str]) -> Iterator[Shop]:
-    resources = Resources.open(settings_for(shared_url, redis_server.url))
-    yield Shop(resources, unique)
-    resources.close()
+def api(shared_api: Api) -> Api:
+    return shared_api
+
+
+@pytest.fixture
+def shop(shared_shop: Shop) -> Shop:
+    return shared_shop
 
 
 @pytest.mark.parametrize(
