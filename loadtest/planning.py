@@ -11,7 +11,6 @@ from loadtest.queueing import Outcome, System, simulate
 
 PRIMARIES = (1, 2, 3, 4, 6, 12)
 """Numbers of Redis servers over which the buckets of an offer divide evenly; twelve are the most."""
-BUCKETS_MAX = 12
 SHARE_MAX = 0.6
 """The part of a core's time that a plan uses: the rest is for bursts, and for the loss of a machine."""
 CARRIED_MIN = 0.97

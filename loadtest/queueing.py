@@ -53,7 +53,6 @@ class Outcome:
     gateway_share: float
     redis_share: float
     syncs_per_s: float
-    redis_us_per_click: float
 
 
 @dataclass(slots=True)
@@ -112,7 +111,6 @@ class Simulation:
             what(now_us, *arguments)
         counted_s = (self._end_us - self._begin_us) / 1e6
         ordered = sorted(self._latencies)
-        redis_us = sum(each.used_us for each in self._redis)
         return Outcome(
             len(ordered) / counted_s,
             self._decided / max(1, self._calls),
@@ -122,7 +120,6 @@ class Simulation:
             # What began before the counted time may end in it.
             min(1.0, max(each.used_us for each in self._redis) / counted_s / 1e6),
             self._syncs / system.primaries / counted_s,
-            redis_us / max(1, self._decided),
         )
 
     def _gap_us(self) -> float:
