@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
-import random
 from collections import Counter
 from typing import Any
 
-import hypothesis
 import pytest
 from buying import TOKEN_SECRET
 from hypothesis import strategies as st
@@ -18,7 +16,6 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 from shop_model import (
     BOOK,
@@ -53,8 +50,8 @@ from admin.reservations.tables import tallies
 from gateway.orders.database import reading, writing
 from gateway.orders.tables import orders
 from gateway.tokens import mint
+from tests.stateful import run_histories
 
-SEED = int(os.environ.get("SEED") or random.randrange(10**9))
 STEPS = 40
 AGO_MS = 5_000
 DAY_MS = 24 * 3_600_000
@@ -349,17 +346,7 @@ class ShopMachine(RuleBasedStateMachine):
 
 def agree(api: Api, shop: Shop, examples: int) -> None:
     machine = type("Machine", (ShopMachine,), {"api": api, "shop": shop})
-    settings = hypothesis.settings(
-        max_examples=examples,
-        stateful_step_count=STEPS,
-        deadline=None,
-        database=None,
-        print_blob=True,
-        suppress_health_check=[hypothesis.HealthCheck.too_slow],
-    )
-    # Shown when the test fails; SEED=… in the environment repeats the run.
-    print(f"SEED={SEED}")  # noqa: T201 - it names the run
-    run_state_machine_as_test(hypothesis.seed(SEED)(machine), settings=settings)
+    run_histories(machine, examples=examples, steps=STEPS)
 
 
 # Hypothesis looks at reference counts, which threads of the sidecar change meanwhile.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import random
 from typing import Any
 
 import hypothesis
@@ -20,7 +19,6 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 from redis import Redis
 
@@ -29,8 +27,8 @@ from gateway.offers import Offer
 from tests.conftest import RedisServer
 from tests.lua.divided import Divided
 from tests.properties.stepping import Crash, Gatherer, Mortal, Stepping, left_in_all
+from tests.stateful import run_histories
 
-SEED = int(os.environ.get("SEED") or random.randrange(10**9))
 STEPS = 30
 COUNT = 3
 FOREVER_MS = 10**9
@@ -263,15 +261,5 @@ def test_no_unit_is_lost_or_in_two_places(redis: Redis, redis_server: RedisServe
         plain.execute_command("SCRIPT", "LOAD", script.source)
         shas[script.sha] = name
     machine = type("Machine", (BucketMachine,), {"client": redis, "plain": plain, "shas": shas})
-    settings = hypothesis.settings(
-        max_examples=examples,
-        stateful_step_count=STEPS,
-        deadline=None,
-        database=None,
-        print_blob=True,
-        suppress_health_check=[hypothesis.HealthCheck.too_slow],
-    )
-    # Shown when the test fails; SEED=… in the environment repeats the run.
-    print(f"SEED={SEED}")  # noqa: T201 - it names the run
-    run_state_machine_as_test(hypothesis.seed(SEED)(machine), settings=settings)
+    run_histories(machine, examples=examples, steps=STEPS)
     plain.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import random
 
 import hypothesis
 import pytest
@@ -15,15 +14,14 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 from redis import Redis
 
 from gateway import keys
 from tests.lua.calling import HOUR_MS, Sale, redis_now_ms, set_offer
 from tests.properties.model import Held, Model
+from tests.stateful import run_histories
 
-SEED = int(os.environ.get("SEED") or random.randrange(10**9))
 EXAMPLES = 40
 STEPS = 25
 
@@ -186,14 +184,4 @@ class OfferMachine(RuleBasedStateMachine):
 @pytest.mark.timeout(360)  # a failing run is made smaller first
 def test_redis_and_the_model_agree(redis: Redis) -> None:
     machine = type("Machine", (OfferMachine,), {"client": redis})
-    settings = hypothesis.settings(
-        max_examples=EXAMPLES,
-        stateful_step_count=STEPS,
-        deadline=None,
-        database=None,
-        print_blob=True,
-        suppress_health_check=[hypothesis.HealthCheck.too_slow],
-    )
-    # Shown when the test fails; SEED=… in the environment repeats the run.
-    print(f"SEED={SEED}")  # noqa: T201 - it names the run
-    run_state_machine_as_test(hypothesis.seed(SEED)(machine), settings=settings)
+    run_histories(machine, examples=EXAMPLES, steps=STEPS)
