@@ -14,6 +14,7 @@ from gateway import keys
 from gateway.errors import SettingsError
 
 SECRET_BYTES_MIN = 32
+LEDGER_SCHEMES = ("sqlite:///", "postgresql://", "postgres://", "postgresql+psycopg://")
 
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -66,6 +67,12 @@ def _networks(text: str) -> tuple[IPNetwork, ...]:
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _ledger(text: str) -> str:
+    if not text.startswith(LEDGER_SCHEMES):
+        raise ValueError("must begin with sqlite:/// or postgresql://")
+    return text
 
 
 def _currency(text: str) -> str:
@@ -135,7 +142,7 @@ class Settings:
         secret=True,
     )
     database_url: str = _setting(
-        str, "sqlite:///seckill.db", "ledger: sqlite:///path or postgresql://…", secret=True
+        _ledger, "sqlite:///seckill.db", "ledger: sqlite:///path or postgresql://…", secret=True
     )
     token_secret: tuple[bytes, ...] = _setting(
         _secrets, (), "HS256 secrets of shopper tokens; the first signs, all verify", secret=True

@@ -176,7 +176,7 @@ def _read_optional(shopper: Shopper, claims: dict[str, Any]) -> None:
         raise TokenError("nbf must be in seconds")
     level = claims.get("level", 0)
     if type(level) is not int or not 0 <= level <= LEVEL_MAX:
-        raise TokenError("level must be a whole number from 0")
+        raise TokenError(f"level must be a whole number from 0 to {LEVEL_MAX}")
     since_s = claims.get("since")
     if since_s is not None and (type(since_s) is not int or not 0 <= since_s <= INSTANT_S_MAX):
         raise TokenError("since must be in whole seconds")
@@ -207,8 +207,16 @@ def demo_secret(signing_secret: bytes) -> bytes:
 
 
 def mint(secret: bytes, sub: str, *, ttl_s: int, level: int = 0, now_s: int | None = None) -> str:
-    """A shopper token for `sub`, valid for `ttl_s` seconds."""
+    """A shopper token for `sub`, valid for `ttl_s` seconds.
+
+    Raises:
+        TokenError: it would be valid for longer than instants go, or the level is too high.
+    """
     now_s = int(time.time()) if now_s is None else now_s
+    if now_s + ttl_s > INSTANT_S_MAX:
+        raise TokenError("exp would lie after the year 9999: give a shorter time to live")
+    if level > LEVEL_MAX:
+        raise TokenError(f"level must be a whole number from 0 to {LEVEL_MAX}")
     claims: dict[str, Any] = {"sub": sub, "iat": now_s, "exp": now_s + ttl_s}
     if level:
         claims["level"] = level

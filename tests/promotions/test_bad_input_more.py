@@ -168,6 +168,12 @@ GUARDS: list[tuple[str, dict[str, Any], dict[str, str], str]] = [
     ("seckill", {"items.0.stock": 0}, {"items.0.stock": "too_small"}, "at least one"),
     ("seckill", {"items.0.stock": 101}, {"items.0.stock": "not_enough_stock"}, "100 free units"),
     ("seckill", {"items.0.sku": "none"}, {"items.0.sku": "unknown_sku"}, "create it first"),
+    (
+        "seckill",
+        {"items.0": {"sku": "none", "stock": 0}},
+        {"items.0.sku": "unknown_sku", "items.0.stock": "too_small"},
+        "at least one",
+    ),
     ("seckill", {"items.0": {"sku": "Upper", "stock": 1, "price": 1}}, {"items.0.sku": "sku_not_sellable"}, "a-z"),
     (
         "seckill",

@@ -40,6 +40,8 @@ def test_a_token_is_signed_with_the_first_secret() -> None:
         (("token", "--sub", "a" * 65), SECRET, "sub"),
         (("token",), SECRET, "--sub"),
         (("token", "--sub", "a", "--ttl", "0"), SECRET, "above zero"),
+        (("token", "--sub", "a", "--ttl", "9" * 20), SECRET, "shorter"),
+        (("token", "--sub", "a", "--level", "9" * 20), SECRET, "to 1000000"),
         (("gateway", "--port", "70000"), SECRET, "between 0 and 65535"),
         (("up", "--nodemo"), SECRET, "unrecognized arguments"),
         (("admin",), "", "set SECKILL_ADMIN_KEY"),

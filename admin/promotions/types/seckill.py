@@ -125,10 +125,8 @@ def _guard_item(plan: Plan, index: int, item: SeckillItem) -> list[FieldError]:
         return errors
     errors += guard_product(plan, f"{path}.sku", item.sku)
     product = plan.products.get(item.sku)
-    if product is None:
-        return errors
     price = item.price if item.price is not None else plan.rule.price
-    if price is not None and price >= product.price:
+    if product is not None and price is not None and price >= product.price:
         where = f"{path}.price" if item.price is not None else "rule.price"
         text = f"{item.sku} would cost {price}: want less than its base price {product.price}"
         errors.append(FieldError(where, "not_below_base", text))
@@ -136,7 +134,7 @@ def _guard_item(plan: Plan, index: int, item: SeckillItem) -> list[FieldError]:
         errors.append(missing(f"{path}.stock"))
     elif item.stock == 0:
         errors.append(FieldError(f"{path}.stock", "too_small", "want at least one unit"))
-    elif item.stock > product.free:
+    elif product is not None and item.stock > product.free:
         text = f"the product has {product.free} free units: want at most so many, or raise its stock first"
         errors.append(FieldError(f"{path}.stock", "not_enough_stock", text))
     return errors
