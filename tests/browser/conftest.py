@@ -21,7 +21,8 @@ from tests.browser.finding import CHROMIUM_ARGUMENTS, chromium
 from tests.browser.house import come, enter, house
 from tests.browser.visiting import watched
 from tests.conftest import RedisServer, free_port, need, wait_until
-from tests.system.running import SECKILL, ask, environment
+from tests.faults.client import ask
+from tests.system.running import SECKILL, environment
 
 __all__ = ["come", "enter", "house"]
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
+from tests.faults.client import ask
 from tests.system.crowd import mint
-from tests.system.running import Up, ask, environment
+from tests.system.running import Up, environment
 
 PASSWORD = "a password of the tests"
 _numbers = itertools.count(1)

@@ -16,7 +16,8 @@ from rich.progress import track
 
 from gateway.tokens import mint
 from tests.browser.finding import CHROMIUM_ARGUMENTS, chromium
-from tests.system.running import Up, ask, environment
+from tests.faults.client import ask
+from tests.system.running import Up, environment
 
 DOCS = Path(__file__).parents[2] / "docs"
 WIDTH, HEIGHT = 1280, 800

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.accessible import assert_accessible
 from tests.browser.house import House
-from tests.system.running import ask
+from tests.faults.client import ask
 
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "locale": "zh-TW"}
 ADDRESS = {"name": "Amy", "phone": "+886 2 1234 5678", "line1": "1 Long Street", "city": "Taipei", "country": "TW"}

@@ -12,7 +12,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.system.running import Up, ask
+from tests.faults.client import ask
+from tests.system.running import Up
 
 FINAL = {"won", "already_won", "sold_out"}
 PAUSE_S = 0.02

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import signal
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -31,30 +27,6 @@ def environment(**given: str) -> dict[str, str]:
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SECKILL_")}
     return kept | {"SECKILL_WORKERS": "1"} | given
-
-
-def ask(
-    url: str, *, method: str = "GET", token: str = "", body: Any = None, headers: dict[str, str] | None = None
-) -> tuple[int, Any]:
-    """One request: status and JSON (or text)."""
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, method=method, data=data, headers=headers or {})
-    if token:
-        request.add_header("Authorization", f"Bearer {token}")
-    if body is not None:
-        request.add_header("Content-Type", "application/json")
-    try:
-        with urllib.request.urlopen(request, timeout=5) as reply:
-            status, text = reply.status, reply.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            status, text = error.code, error.read().decode()
-    except (urllib.error.URLError, OSError):
-        return 0, None
-    try:
-        return status, json.loads(text)
-    except ValueError:
-        return status, text
 
 
 @dataclass

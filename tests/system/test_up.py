@@ -16,7 +16,8 @@ import pytest
 from admin.up.embedded_redis import prepare
 from admin.up.redis_server import find_server
 from tests.conftest import wait_until
-from tests.system.running import SECKILL, Up, ask, environment
+from tests.faults.client import ask
+from tests.system.running import SECKILL, Up, environment
 
 StartUp = Callable[..., Up]
 ROLES = ("gateway", "writer", "admin", "redis")
