@@ -81,11 +81,11 @@ class Clicks:
         return self._too_large
 
     async def answer(
-        self, offer_id: str, authorization: bytes, body: bytes, peer: str, header: HeaderValues
+        self, offer_id: str, query: str, authorization: bytes, body: bytes, peer: str, header: HeaderValues
     ) -> Reply:
         """The reply to a click; arguments as for `take`. The offer is looked up if this worker does not know it."""
         asker = Waiting()
-        while not self.take(asker, offer_id, authorization, body, peer, header):
+        while not self.take(asker, offer_id, query, authorization, body, peer, header):
             try:
                 lane = await self._gate.lane(offer_id)
             except RedisProblem:
@@ -97,13 +97,21 @@ class Clicks:
         return await asker.reply
 
     def take(
-        self, asker: Asker, offer_id: str, authorization: bytes, body: bytes, peer: str, header: HeaderValues
+        self,
+        asker: Asker,
+        offer_id: str,
+        query: str,
+        authorization: bytes,
+        body: bytes,
+        peer: str,
+        header: HeaderValues,
     ) -> bool:
         """Take a click whose body is within its limit: token, offer, body, then the rest.
 
         Args:
             asker: is told the reply, now or when Redis has decided.
             offer_id: the path's last part.
+            query: what follows the path's question mark; a click has none.
             authorization: the header, empty when absent.
             body: the whole body.
             peer: the peer's address and port.
@@ -129,9 +137,9 @@ class Clicks:
         if lane.lanes:
             lane = lane.home(shopper.id)
         quantity, key = 1, b""
-        if body or lane.offer.limit > 1:
+        if body or query or lane.offer.limit > 1:
             try:
-                quantity, key = self._read_demand(body, header, lane)
+                quantity, key = self._read_demand(query, body, header, lane)
             except ValueError as error:
                 lane.counts[Outcome.BAD_REQUEST.index] += 1
                 _tell(asker, replies.plain(Outcome.BAD_REQUEST, detail=str(error)))
@@ -177,12 +185,15 @@ class Clicks:
             return replies.rate_limited(wait_ms)
         return None
 
-    def _read_demand(self, body: bytes, header: HeaderValues, lane: Lane) -> tuple[int, bytes]:
+    def _read_demand(self, query: str, body: bytes, header: HeaderValues, lane: Lane) -> tuple[int, bytes]:
         """How many the shopper wants, and the digest of the click's key where the offer needs one.
 
         Raises:
             ValueError: with a sentence for the shopper's program.
         """
+        if query:
+            # Else somebody who asks for two that way would be sold one.
+            raise ValueError('A click has no query parameters: send the quantity as JSON, {"quantity": 1}.')
         quantity = 1
         if body:
             try:

@@ -52,7 +52,8 @@ class AsgiFront:
             client = scope.get("client")
             peer = f"{client[0]}:{client[1]}" if client else ""
             offer_id = scope["path"][PREFIX_CHARACTERS:]
-            reply = await self._clicks.answer(offer_id, authorization, body, peer, header)
+            query = scope["query_string"].decode("latin-1")
+            reply = await self._clicks.answer(offer_id, query, authorization, body, peer, header)
         await _send(reply, send)
 
 
@@ -94,7 +95,9 @@ class RsgiFront:
         if self._cors and "origin" in headers:
             return False
         authorization = headers.get("authorization", "").encode()
-        return self._clicks.take(proto, path[PREFIX_CHARACTERS:], authorization, b"", scope.client, headers.get_all)
+        return self._clicks.take(
+            proto, path[PREFIX_CHARACTERS:], scope.query_string, authorization, b"", scope.client, headers.get_all
+        )
 
     async def __rsgi__(self, scope: Any, proto: Any) -> None:
         """Answer a click, or hand anything else on; a click from another origin too, for its headers."""
@@ -119,6 +122,6 @@ class RsgiFront:
                 return
         authorization = headers.get("authorization", "").encode()
         reply = await self._clicks.answer(
-            path[PREFIX_CHARACTERS:], authorization, body, scope.client, headers.get_all
+            path[PREFIX_CHARACTERS:], scope.query_string, authorization, body, scope.client, headers.get_all
         )
         proto.response_bytes(reply.status, reply.headers, reply.body)

@@ -241,6 +241,16 @@ def test_two_authorizations_or_two_lengths_win_nothing_twice(gateway: Gateway, s
     assert gateway.raw(lengths)[0][0] == 400
 
 
+@pytest.mark.parametrize("query", ["quantity=2", "x", "=", "%00", "quantity=1&quantity=2"])
+@pytest.mark.parametrize("body", [b"", b"{}"])
+def test_a_click_has_no_query(gateway: Gateway, sale: Sale, query: str, body: bytes) -> None:
+    said = outcome(gateway.raw(request(f"/seckill/{sale.id}?{query}", sub="amy", body=body))[0])
+    assert said == (400, "bad_request")
+    assert outcome(gateway.raw(request(f"/seckill/no?{query}", sub="amy", body=body))[0]) == (404, "not_found")
+    # An empty one is none.
+    assert outcome(gateway.raw(request(f"/seckill/{sale.id}?", sub="amy", body=body))[0]) == (201, "won")
+
+
 def test_pipelined_clicks_are_answered_in_order(gateway: Gateway, sale: Sale) -> None:
     path = f"/seckill/{sale.id}"
     replies = gateway.raw(request(path, sub="amy") + request("/seckill/no") + request(path, sub="amy"), replies=3)
