@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/installed ## .venv with the project and everything its tests need
 
@@ -39,7 +39,7 @@ PARTS := 'tests/admin' 'tests/faults tests/gateway tests/lua' \
 	'tests/security tests/system tests/checkout tests/browser tests \
 	--ignore=tests/admin --ignore=tests/gateway --ignore=tests/lua --ignore=tests/faults'
 
-test: install check ## every check and every test
+test: install check ## every check, and every test but the long campaigns of soak
 	@failed=0; for part in $(PARTS); do \
 		$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $$part $(ARGS) || [ $$? -eq 5 ] || failed=1; \
 	done; exit $$failed
@@ -54,13 +54,13 @@ bench: install ## speed of the hot path, beside a constant answer
 	$(BIN)/python -m loadtest.bench $(ARGS)
 
 bench-watchers: install ## what 5,000 open event streams cost the clicks of one worker
-	$(BIN)/python -m loadtest.watchers $(ARGS)
+	$(BIN)/python -m loadtest.bench_watchers $(ARGS)
 
 bench-growth: install ## what a click costs with more offers, shoppers, buyers and workers; memory
-	$(BIN)/python -m loadtest.growth $(ARGS)
+	$(BIN)/python -m loadtest.bench_growth $(ARGS)
 
 bench-spread: install ## what one hot offer costs each primary of clusters of 1, 2 and 3, counted
-	$(BIN)/python -m loadtest.spread $(ARGS)
+	$(BIN)/python -m loadtest.bench_spread $(ARGS)
 
 bench-peers: install ## the gateway beside nginx with Lua, Go and FastAPI, those that are installed
 	$(BIN)/python -m loadtest.bench_peers $(ARGS)

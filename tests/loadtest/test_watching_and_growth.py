@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from loadtest import growth, watchers
+from loadtest import bench_growth, bench_watchers
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(600)]
 
 
 def test_watchers_hear_while_others_click(tmp_path: Path) -> None:
-    assert watchers.main(["--quick", "--results", str(tmp_path)]) == 0
+    assert bench_watchers.main(["--quick", "--results", str(tmp_path)]) == 0
     found = json.loads((tmp_path / "watchers.json").read_bytes())
     assert found["breaches"] == []
     for pair in found["pairs"]:
@@ -24,7 +24,7 @@ def test_watchers_hear_while_others_click(tmp_path: Path) -> None:
 
 
 def test_growth_is_measured_and_judged(tmp_path: Path) -> None:
-    growth.main(["--quick", "--results", str(tmp_path)])
+    bench_growth.main(["--quick", "--results", str(tmp_path)])
     found = json.loads((tmp_path / "growth.json").read_bytes())
     assert found["breaches"] == []
     assert {row["axis"] for row in found["rows"]} == {"offers", "shoppers", "buyers", "workers"}

@@ -213,7 +213,7 @@ def write(found: Found, folder: Path) -> list[Path]:
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m loadtest.spread", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m loadtest.bench_spread", description=__doc__)
     parser.add_argument("--primaries", type=int, nargs="+", choices=(1, 2, 3, 4, 6, 12), default=[1, 2, 3])
     parser.add_argument("--clicks", type=int, default=60_000, help="on each cluster, each of a new shopper")
     parser.add_argument("--durability", choices=("relaxed", "strict"), default="strict")

@@ -168,7 +168,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Found:
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m loadtest.growth", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m loadtest.bench_growth", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short round with small sizes: does it work?")
     parser.add_argument(
         "--axes", nargs="+", choices=("offers", "buyers", "workers"), default=["offers", "buyers", "workers"]

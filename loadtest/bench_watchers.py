@@ -307,7 +307,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Found:
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m loadtest.watchers", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m loadtest.bench_watchers", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short pair with few watchers: does it work?")
     parser.add_argument("--watchers", type=int, default=5_000)
     parser.add_argument(
