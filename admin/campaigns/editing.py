@@ -21,7 +21,12 @@ from admin.promotions.guards import guard_items
 from admin.resources import Resources
 from gateway.orders.database import writing
 
-_FIXED = {"code": "is settled", "type": "is settled", "draft": "use …/publish"}
+_FIXED = {
+    "code": "a copy may have another code",
+    "type": "make a new campaign of the other type",
+    "draft": "POST …/publish publishes a draft, POST …/copy makes a new one",
+}
+"""What to do instead of changing a field that never changes."""
 
 
 def change(
@@ -178,8 +183,8 @@ def _merge(stored: Stored, patch: dict[str, Any]) -> tuple[dict[str, Any], list[
     """The whole campaign as it would be, and complaints about fields that never change."""
     settled = {"code": stored.code, "type": stored.row.type, "draft": stored.row.draft}
     errors = [
-        FieldError(name, "fixed", f"cannot be changed: {why}")
-        for name, why in _FIXED.items()
+        FieldError(name, "fixed", f"cannot be changed: {instead}")
+        for name, instead in _FIXED.items()
         if name in patch and patch[name] != settled[name]
     ]
     body = stored.body()

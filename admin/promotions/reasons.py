@@ -29,7 +29,7 @@ _SENTENCES: Mapping[str, Mapping[str, str]] = {
     "own_button": {"en": "it has a button of its own", "zh-Hant": "請使用專屬按鈕購買"},
     "stands_alone": {"en": "it is bought alone, without other products", "zh-Hant": "須單獨購買"},
     "not_in_scope": {"en": "it does not hold this product", "zh-Hant": "此商品不在活動範圍"},
-    "unknown_campaign": {"en": "there is no such campaign", "zh-Hant": "查無此活動"},
+    "unknown_campaign": {"en": "no such campaign is on", "zh-Hant": "目前沒有此活動"},
     "unselected": {"en": "the line is not selected", "zh-Hant": "此商品未勾選"},
     "lower_priority": {"en": "{code} goes first", "zh-Hant": "以 {code} 優先"},
     "other_choice": {"en": "another choice was made", "zh-Hant": "已選擇其他方案"},

@@ -95,12 +95,17 @@ def test_what_is_settled_never_changes(api: Api, shop: Shop) -> None:
     path = f"/campaigns/{campaign.code}"
     assert api.patch(path, {"code": campaign.code, "type": "seckill", "draft": False})["revision"] == 1
     wrong = {"code": "other", "type": "bundle", "draft": True, "colour": 1}
-    assert fields_of(api.patch(path, wrong, 422)) == {
+    refused = api.patch(path, wrong, 422)
+    assert fields_of(refused) == {
         "code": "fixed",
         "type": "fixed",
         "draft": "fixed",
         "colour": "unknown_field",
     }
+    instead = {each["field"]: each["message"] for each in refused["errors"]}
+    assert "a copy" in instead["code"]
+    assert "a new campaign" in instead["type"]
+    assert "POST …/copy" in instead["draft"]
 
 
 def test_a_stale_revision_is_refused(api: Api, shop: Shop) -> None:

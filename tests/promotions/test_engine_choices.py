@@ -140,6 +140,12 @@ def test_shoppers_hear_only_of_what_is_on_or_announced_in_their_channel(
     assert ("wanted" in choices(unpinned)) == (told[1] in SEEN_BY_SHOPPERS - {"not_in_scope"})
 
 
+def test_nobody_is_told_that_a_campaign_they_chose_never_was() -> None:
+    shop = world(off(9000, code="over", ends_at=NOW_MS), prices=PRICES, shopper=AMY)
+    told = [quote([("kettle", 1, code)], shop)["lines"][0]["choices"][0]["reason"] for code in ("over", "nowhere")]
+    assert told == ["unknown_campaign: no such campaign is on"] * 2
+
+
 def test_a_code_that_never_existed_falls_back_too() -> None:
     reply = quote([("kettle", 1, "nowhere")], world(off(100), prices=PRICES))
     assert choices(reply) == {
