@@ -15,7 +15,7 @@ from admin.pages import csrf
 from admin.problems import CONTENT_TYPE
 from admin.routing import Endpoint
 from gateway import __version__
-from gateway.streams import MEDIA_TYPE
+from gateway.event_streams import MEDIA_TYPE
 
 _REF = "#/components/schemas/{model}"
 _SECURITY: dict[str, list[dict[str, list[str]]]] = {

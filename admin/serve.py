@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from gateway.event_streams import CLOSE_STREAMS
 from gateway.lifeline import die_with_parent
 from gateway.serving import serve
 from gateway.settings import Settings
-from gateway.streams import CLOSE_STREAMS
 from gateway.telemetry import set_up_logging
 
 
@@ -13,7 +13,7 @@ def run(settings: Settings, host: str, port: int) -> int:
     """Serve on an address until SIGTERM or SIGINT; what is under way is finished first. Returns the exit code.
 
     Raises:
-        SettingsError: there is no admin key.
+        SettingsError: there is no admin key, or nobody may listen there.
     """
     settings.require("admin_key")
     die_with_parent()

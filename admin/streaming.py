@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from admin.rounds import Rounds
-from gateway.streams import CLOSE_STREAMS, HEADERS, KEEP_ALIVE_S, MEDIA_TYPE, STILL_HERE, wait_for_disconnect
+from gateway.event_streams import CLOSE_STREAMS, HEADERS, KEEP_ALIVE_S, MEDIA_TYPE, STILL_HERE, wait_for_disconnect
 
 ASK_AGAIN_S = 5.0
 """So often it is asked whether somebody who watches still may."""

@@ -18,8 +18,8 @@ from admin.groups.progress import Watching
 from admin.inputs import Nothing
 from admin.routing import Body, Call, Endpoint
 from admin.streaming import Stream
+from gateway.event_streams import MEDIA_TYPE
 from gateway.orders.database import reading
-from gateway.streams import MEDIA_TYPE
 from gateway.tokens import Shopper
 
 

@@ -12,7 +12,7 @@ from admin.live.watching import ALL, LiveWatching
 from admin.operators import signing_in
 from admin.routing import Call, Endpoint
 from admin.streaming import StillAllowed, Stream
-from gateway.streams import MEDIA_TYPE
+from gateway.event_streams import MEDIA_TYPE
 
 
 def _watching(call: Call) -> LiveWatching:

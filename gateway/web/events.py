@@ -18,8 +18,8 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from gateway.errors import RedisProblem
+from gateway.event_streams import CLOSE_STREAMS, HEADERS, KEEP_ALIVE_S, STILL_HERE, wait_for_disconnect
 from gateway.offers import Offer
-from gateway.streams import CLOSE_STREAMS, HEADERS, KEEP_ALIVE_S, STILL_HERE, wait_for_disconnect
 from gateway.web.offers_view import OffersView
 from gateway.web.pushing import Push, pusher
 

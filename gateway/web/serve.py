@@ -11,10 +11,10 @@ from granian.constants import Interfaces
 from prometheus_client import start_http_server
 
 from gateway.errors import SettingsError
+from gateway.event_streams import CLOSE_STREAMS
 from gateway.lifeline import die_with_parent
 from gateway.serving import serve
 from gateway.settings import Settings
-from gateway.streams import CLOSE_STREAMS
 from gateway.telemetry import registry_of_all_workers, set_up_logging
 
 log = logging.getLogger(__name__)
