@@ -7,11 +7,13 @@ import multiprocessing
 import os
 import resource
 import signal
+import socket
 
 from granian import Granian
 from granian.constants import Interfaces, Loops, RuntimeModes
 from granian.log import LogLevels
 
+from gateway.errors import SettingsError
 from gateway.settings import Settings
 
 FILES_PER_CONNECTION = 2
@@ -32,12 +34,16 @@ def serve(
     Args:
         factory: ``module:function`` that makes a worker's app, called in the worker.
         settings: limits on connections and time.
-        host: address to listen on.
+        host: address to listen on, or a name of it.
         port: TCP port.
         workers: processes; one that dies is replaced.
         interface: what the app speaks.
         stopping: sent to the workers before they are asked to stop, for replies that never end by themselves.
+
+    Raises:
+        SettingsError: nobody may listen there.
     """
+    address = listening_address(host, port)
     # Workers are born fresh: a fork would copy the locks of this process's threads.
     multiprocessing.set_start_method("spawn", force=True)
     _raise_file_limit(settings.connections_max * FILES_PER_CONNECTION)
@@ -45,7 +51,7 @@ def serve(
     _Server(
         factory,
         factory=True,
-        address=host,
+        address=address,
         port=port,
         interface=interface,
         workers=workers,
@@ -60,6 +66,30 @@ def serve(
         workers_kill_timeout=settings.shutdown_timeout_s,
         log_level=LogLevels.warning,
     ).serve()
+
+
+def listening_address(host: str, port: int) -> str:
+    """The host as a number, which is all that granian understands; its own way to say no is a stack trace.
+
+    Raises:
+        SettingsError: the host is not an address of this machine, or the port is taken or not allowed.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            # As granian does, so that processes of ours may share a port.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            probe.bind(address)
+    except socket.gaierror as error:
+        raise SettingsError(f"{host} is not an address to listen on: give --host one of this machine") from error
+    except OSError as error:
+        raise SettingsError(
+            f"cannot listen on port {port} of {host} ({error.strerror}): give another --port or --host"
+        ) from error
+    return str(address[0])
 
 
 class _Server(Granian):  # type: ignore[misc,valid-type]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -11,7 +13,8 @@ import jwt
 import pytest
 
 from admin import health
-from tests.conftest import RedisServer, wait_until
+from gateway.serving import listening_address
+from tests.conftest import RedisServer, free_port, wait_until
 from tests.system.running import SECKILL, environment
 
 SECRET = "s" * 32
@@ -54,6 +57,32 @@ def test_a_mistake_is_one_sentence(arguments: tuple[str, ...], secret: str, sent
     assert (done.returncode, done.stdout) == (2, "")
     assert sentence in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("role", ["gateway", "admin"])
+def test_a_role_that_may_not_listen_says_so_in_one_sentence(role: str) -> None:
+    given = {
+        "SECKILL_TOKEN_SECRET": SECRET,
+        "SECKILL_ADMIN_KEY": SECRET,
+        "SECKILL_METRICS_BIND": f"127.0.0.1:{free_port()}",
+    }
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        for where, sentence in (
+            (("--port", port), f"cannot listen on port {port} of 127.0.0.1 (Address already in use)"),
+            (("--host", "192.0.2.1"), "of 192.0.2.1 (Cannot assign requested address)"),
+            (("--host", "nobody.invalid"), "nobody.invalid is not an address to listen on"),
+        ):
+            done = run(role, *where, **given)
+            assert (done.returncode, done.stdout) == (2, "")
+            assert sentence in done.stderr.splitlines()[-1]
+            assert "Traceback" not in done.stderr
+
+
+def test_a_host_may_be_given_by_name() -> None:
+    assert ipaddress.ip_address(listening_address("localhost", 0)).is_loopback
 
 
 def test_a_writer_without_its_tables_says_what_to_run(tmp_path: object, redis_server: RedisServer) -> None:
