@@ -67,25 +67,16 @@ def guard_gifts(plan: Plan, path: str, terms: Sequence[GiftTerms]) -> list[Field
 
 
 def _guard_gift(plan: Plan, field: str, sku: str) -> list[FieldError]:
-    errors = []
-    if sku in {item.sku for item in plan.items}:
-        errors.append(
-            FieldError(
-                field,
-                "gift_is_main_item",
-                f"{sku} is also among the items of this campaign: name another gift, or give one more of the same"
-                ' with a threshold_gift by count whose gift is {"same_item": true}',
-            )
-        )
+    """It exists, and the shop gives such goods away. It may be among the items, too: two teas, one more tea."""
     if sku in plan.kept:
-        return errors
+        return []
     product = plan.products.get(sku)
     if product is None:
         text = f"there is no product {sku}: create it first or correct the SKU"
-        errors.append(FieldError(field, "unknown_sku", text))
-    elif plan.gifts_only and not product.gift_only:
-        errors.append(must_be_gift_only(field, f"set gift_only on {sku}"))
-    return errors
+        return [FieldError(field, "unknown_sku", text)]
+    if plan.gifts_only and not product.gift_only:
+        return [must_be_gift_only(field, f"set gift_only on {sku}")]
+    return []
 
 
 def must_be_gift_only(field: str, remedy: str) -> FieldError:

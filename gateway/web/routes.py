@@ -27,7 +27,7 @@ from gateway.tokens import Shopper, TokenVerifier
 from gateway.web import events as event_streams
 from gateway.web import page_files
 from gateway.web.answers import Answers
-from gateway.web.bodies import BodyTooLarge, asgi_chunks, read_body
+from gateway.web.bodies import BodyTooLarge, ClientGone, asgi_chunks, read_body
 from gateway.web.events import Events
 from gateway.web.offers_view import STATES, OffersView
 
@@ -242,7 +242,7 @@ async def make_demo_token(request: Request) -> Response:
         wanted = orjson.loads(await read_body(asgi_chunks(request.receive), length, settings.body_max_bytes))
         if not isinstance(wanted, dict) or set(wanted) != {"name"} or type(wanted["name"]) is not str:
             raise ValueError
-    except (ValueError, BodyTooLarge):
+    except (ValueError, BodyTooLarge, ClientGone):
         raise HTTPException(400, 'Send {"name": "Amy"}.') from None
     try:
         token, subject, expires_at_s = demo.make(settings, wanted["name"])

@@ -311,6 +311,14 @@ def test_a_body_that_ends_early_is_a_bad_request(gateway: Gateway, sale: Sale) -
         assert outcome(read_reply(connection.makefile("rb"))) == (400, "bad_request")
 
 
+def test_a_demo_token_s_request_that_ends_early_is_a_bad_request(pair: Gateway) -> None:
+    head = request("/demo/token", sub=None).replace(b"Content-Length: 0", b"Content-Length: 15")
+    with socket.create_connection(("127.0.0.1", pair.port), timeout=10) as connection:
+        connection.sendall(head + b'{"name"')
+        connection.shutdown(socket.SHUT_WR)
+        assert read_reply(connection.makefile("rb"))[0] == 400
+
+
 def test_nothing_of_all_this_was_an_error_inside(gateway: Gateway) -> None:
     # The last test of this file: whatever came above was answered on purpose.
     assert "Traceback" not in gateway.log

@@ -149,6 +149,15 @@ def test_what_is_bought_goes_before_what_is_given() -> None:
     assert gifts(quote(unselected, shop(promo, mug=3))) == {"mug": 1}
 
 
+def test_two_of_a_product_may_bring_a_third() -> None:
+    rule = {"gifts": rows("mug"), "per": 2}
+    promo = campaign("item_gift", rule, code="tea", items=["mug"])
+    reply = quote({"mug": 4}, shop(promo, mug=6))
+    assert (gifts(reply), reply["total"]) == ({"mug": 2}, 4 * 1900)
+    # What is given does not bring more, and needs stock of its own.
+    assert gifts(quote({"mug": 4}, shop(promo, mug=5))) == {"mug": 1}
+
+
 def test_add_ons_go_before_gifts_and_earlier_groups_before_later_ones() -> None:
     first = by_count({"at": 1, "gifts": rows("mug")}, code="one", scope="items", items=["kettle"])
     second = by_count({"at": 1, "gifts": rows("mug")}, code="two", scope="items", items=["lamp"])

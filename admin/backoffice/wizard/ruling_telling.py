@@ -21,7 +21,6 @@ _SENTENCES: Mapping[str, str] = {
     "unknown_sku": _("There is no product with this SKU. Search for it by its name."),
     "sku.bad_form": _("This is not a SKU. Search for the product by its name."),
     "duplicate_sku": _("Listed twice: keep one."),
-    "gift_is_main_item": _("The campaign sells this product: choose another gift."),
     "must_be_gift_only": _("This shop gives away only goods that are not for sale: choose one of those."),
     "gift_only": _("This product is only given as a gift: choose another one."),
     "not_on_sale": _("This product is not on sale: choose another one, or put it on sale."),
