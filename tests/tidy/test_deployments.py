@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shutil
+import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +88,6 @@ def test_the_kubernetes_example_fits() -> None:
         (container,) = pod["spec"]["containers"]
         assert container["args"][0] in ROLES
         assert {"configMapRef": {"name": config["metadata"]["name"]}} in container["envFrom"]
-        assert any("secretRef" in each for each in container["envFrom"])
         assert container["resources"]["requests"]
         assert container["resources"]["limits"]["memory"]
         assert container["livenessProbe"]
@@ -104,6 +106,54 @@ def test_the_kubernetes_example_fits() -> None:
         each["spec"]["selector"]["matchLabels"]["role"] for each in found if each["kind"] == "PodDisruptionBudget"
     }
     assert budgets == set(deployments)
+
+
+def given_secrets(folder: Path) -> dict[str, dict[str, str]]:
+    """What `deploy/make-secrets` writes: the variables of each file."""
+    (folder / "deploy").mkdir()
+    script = shutil.copy(ROOT / "deploy" / "make-secrets", folder / "deploy")
+    subprocess.run([script], check=True, capture_output=True)
+    files = sorted((folder / "deploy" / "secrets").iterdir())
+    assert {stat.S_IMODE(each.stat().st_mode) for each in files} == {0o600}
+    lines = {each.stem: each.read_text(encoding="utf-8").splitlines() for each in files}
+    return {name: dict(line.split("=", 1) for line in each) for name, each in lines.items()}
+
+
+def test_every_role_has_the_secrets_that_it_needs_and_no_other(tmp_path: Path) -> None:
+    made = given_secrets(tmp_path)
+    shoppers, ledger = {"SECKILL_TOKEN_SECRET", "SECKILL_SIGNING_SECRET"}, {"SECKILL_DATABASE_URL"}
+    needed = {
+        "gateway": shoppers,
+        "writer": ledger,
+        "migrate": ledger,
+        "admin": shoppers | ledger | {"SECKILL_ADMIN_KEY"},
+    }
+    for path in COMPOSE:
+        services = of_compose(path)["services"]
+        for service in (each for each in services.values() if each["image"] == "seckill"):
+            file = ROOT / service["env_file"]
+            assert file.parent == ROOT / "deploy" / "secrets"
+            assert set(made[file.stem]) == needed[service["command"][0]], path
+        assert services["database"]["env_file"] == "deploy/secrets/database.env"
+    for each in objects():
+        if each["kind"] in {"Deployment", "Job"}:
+            (container,) = each["spec"]["template"]["spec"]["containers"]
+            (secret,) = (source["secretRef"]["name"] for source in container["envFrom"] if "secretRef" in source)
+            assert set(made[secret.removeprefix("seckill-")]) == needed[container["args"][0]]
+    # What two of them have, they have in common; all that is made can be read as settings.
+    assert made["gateway"].items() <= made["sidecar"].items()
+    assert made["ledger"].items() <= made["sidecar"].items()
+    assert made["database"]["POSTGRES_PASSWORD"] in made["ledger"]["SECKILL_DATABASE_URL"]
+    for name in ("gateway", "ledger", "sidecar"):
+        Settings.from_env(made[name])
+
+
+def test_secrets_are_made_once(tmp_path: Path) -> None:
+    made = given_secrets(tmp_path)
+    script = tmp_path / "deploy" / "make-secrets"
+    again = subprocess.run([script], check=True, capture_output=True, text=True)
+    assert "is there already" in again.stderr
+    assert made["database"]["POSTGRES_PASSWORD"] in (tmp_path / "deploy" / "secrets" / "database.env").read_text()
 
 
 def test_no_secret_stands_in_a_deployment() -> None:
