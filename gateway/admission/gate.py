@@ -40,6 +40,8 @@ POLL_S = 0.01
 LOOK_EVERY_TICKS = 20
 REPORT_EVERY_TICKS = 4
 LANE_IDLE_S = 600
+NOTES_MAX = 1000
+"""Lanes for which it is looked when units may come back, at each report."""
 START_WAIT_S = 1.0
 REGISTER_WITHIN_S = 0.1
 """So long an `unknown` waits for its registration."""
@@ -372,8 +374,8 @@ class Gate(Connections):
         await self.pipeline(commands)
 
     async def _note_returns(self) -> None:
-        """Take over when unpaid units may come back: the order writer notes it without a new version."""
-        lanes = [lane for lane in self.all_lanes() if lane.shield.lease is not None]
+        """Take over when unpaid units may come back: it is noted without a new version. Idle lanes tell it, too."""
+        lanes = sorted(self.all_lanes(), key=lambda lane: lane.shield.lease is None)[:NOTES_MAX]
         instants = await self.pipeline(
             [
                 (lane.shard, ("HGET", keys.offer(lane.offer.id, lane.offer.bucket), "may_return_at_ms"))

@@ -35,6 +35,14 @@ def hurried(shop: Shop) -> Shop:
     return shop
 
 
+@pytest.fixture
+def away(tmp_path: Path) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path)
+    server.start()
+    yield server
+    server.stop()
+
+
 def once_is_enough(shop: Shop) -> None:
     if shop.engine.dialect.name != "sqlite":
         pytest.skip("once is enough")
@@ -177,6 +185,27 @@ def test_sold_out_tells_when_the_first_unpaid_unit_may_return_also_after_others_
     assert gateway.outcome(offer_id, "late") == "sold_out"
 
 
+def test_a_gateway_that_was_idle_when_all_was_sold_tells_it_with_its_first_refusal(
+    shop: Shop, start_gateway: StartGateway, offer_id: str, away: RedisServer
+) -> None:
+    once_is_enough(shop)
+    own = Shop(replace(shop.settings, redis_url=away.url), shop.engine)
+    gateway = start_gateway(away.url)
+    own.publish(offer_id, stock=2, pay_within_ms=HOUR_MS)
+    sell_out(gateway, offer_id, "amy", 1)
+    own.sell(offer_id, 1)
+
+    def looks() -> int:
+        return int(own.redis.info("commandstats").get("cmdstat_hget", {"calls": 0})["calls"])  # type: ignore[union-attr]
+
+    with own.writer():
+        wait_until(lambda: read(own, offer_id).may_return_at_ms, what="the first unpaid unit")
+        before = looks()
+        wait_until(lambda: looks() >= before + 2, what="the gateway's looks")
+        assert "may_return_at" in gateway.click(offer_id, "late").json()
+    own.close()
+
+
 def test_a_new_writer_corrects_what_an_older_one_told(shop: Shop, offer_id: str) -> None:
     """Given an offer without unpaid orders that was told of one, when a writer starts, then it is told better."""
     shop.publish(offer_id, stock=3)
@@ -185,14 +214,6 @@ def test_a_new_writer_corrects_what_an_older_one_told(shop: Shop, offer_id: str)
     assert read(shop, offer_id).may_return_at_ms == 2**41
     with shop.writer():
         wait_until(lambda: read(shop, offer_id).may_return_at_ms == 0, what="the correction")
-
-
-@pytest.fixture
-def away(tmp_path: Path) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path)
-    server.start()
-    yield server
-    server.stop()
 
 
 def test_orders_expire_while_redis_is_away_and_their_units_come_back_with_it(
