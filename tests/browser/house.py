@@ -70,7 +70,7 @@ class House:
 @pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("house")
-    up = Up(folder, environ=environment(SECKILL_METRICS_BIND="127.0.0.1:0", SECKILL_TIMEZONE="Asia/Taipei")).start()
+    up = Up(folder, environ=environment(SECKILL_TIMEZONE="Asia/Taipei")).start()
     try:
         up.until_ready()
         name, password = Path(folder, "operator.txt").read_text().split()

@@ -158,7 +158,7 @@ def main(arguments: list[str] | None = None) -> int:
     if binary is None:
         sys.stderr.write("Chromium is missing: install the package chromium-headless-shell or chromium\n")
         return 2
-    given = environment(SECKILL_METRICS_BIND="127.0.0.1:0", SECKILL_TIMEZONE="Asia/Taipei", SECKILL_RATE_PER_IP="0")
+    given = environment(SECKILL_TIMEZONE="Asia/Taipei", SECKILL_RATE_PER_IP="0")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         up = Up(Path(folder), environ=given).start()
         browser = playwright.chromium.launch(executable_path=binary, args=CHROMIUM_ARGUMENTS)

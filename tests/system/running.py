@@ -23,10 +23,11 @@ READY_WITHIN_S = 30.0
 def environment(**given: str) -> dict[str, str]:
     """This environment with no other settings than these: a developer's shell changes nothing.
 
-    One gateway worker starts faster than two; tests that want more say so.
+    One gateway worker starts faster than two; tests that want more say so. Several `up` may run at once, so none
+    takes the port of metrics that it has by default.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SECKILL_")}
-    return kept | {"SECKILL_WORKERS": "1"} | given
+    return kept | {"SECKILL_WORKERS": "1", "SECKILL_METRICS_BIND": "127.0.0.1:0"} | given
 
 
 @dataclass

@@ -13,8 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from admin.up.addresses import reserve_metrics
 from admin.up.embedded_redis import prepare
+from admin.up.errors import CannotStart
 from admin.up.redis_server import find_server
+from gateway.settings import Bind
 from tests.conftest import wait_until
 from tests.faults.client import ask
 from tests.system.running import SECKILL, Up, environment
@@ -231,6 +234,17 @@ def test_a_taken_port_is_one_sentence(tmp_path: Path, option: str) -> None:
         # when `up` is given that port, then it says so.
         sentence = refused(*(word for pair in others.items() for word in pair), folder=tmp_path)
     assert f"port {port} on 127.0.0.1 is taken" in sentence
+
+
+def test_metrics_move_when_their_port_is_taken_and_nobody_asked_for_that_one() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        wanted = Bind("127.0.0.1", taken.getsockname()[1])
+        moved = reserve_metrics(wanted, may_move=True)
+        assert (moved.host, moved.port != wanted.port) == (wanted.host, True)
+        with pytest.raises(CannotStart, match="is taken, so the metrics page cannot start"):
+            reserve_metrics(wanted, may_move=False)
 
 
 def test_a_port_given_twice_is_one_sentence(tmp_path: Path) -> None:
