@@ -51,8 +51,11 @@ def ordered(
     for line in lines:
         stock[line.sku] += line.quantity
     takes = [*claims, *(Claim("stock", sku, units) for sku, units in stock.items())]
-    order = NewOrder(lines=lines, claims=takes, pay_within_ms=900_000, **given)
-    at_ms = shop.now_ms() if at_ms is None else at_ms
+    now_ms = shop.now_ms()
+    at_ms = now_ms if at_ms is None else at_ms
+    # An order of the past may be paid for a while from now on, else the clock could end it at any moment.
+    pay_within_ms = 900_000 + max(0, now_ms - at_ms)
+    order = NewOrder(lines=lines, claims=takes, pay_within_ms=pay_within_ms, **given)
     with writing(shop.resources.engine) as connection:
         placing.place(connection, order, at_ms)
         values: dict[str, Any] = {"status": status}
