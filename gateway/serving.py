@@ -14,6 +14,7 @@ from granian.constants import Interfaces, Loops, RuntimeModes
 from granian.log import LogLevels
 
 from gateway.errors import SettingsError
+from gateway.listening import try_address
 from gateway.settings import Settings
 
 FILES_PER_CONNECTION = 2
@@ -75,21 +76,14 @@ def listening_address(host: str, port: int) -> str:
         SettingsError: the host is not an address of this machine, or the port is taken or not allowed.
     """
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with socket.socket(family, kind, protocol) as probe:
-            # As granian does, so that processes of ours may share a port.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            probe.bind(address)
+        # Shared, as granian does it: processes of ours may have the same port.
+        return try_address(host, port, shared=True)[0]
     except socket.gaierror as error:
         raise SettingsError(f"{host} is not an address to listen on: give --host one of this machine") from error
     except OSError as error:
         raise SettingsError(
             f"cannot listen on port {port} of {host} ({error.strerror}): give another --port or --host"
         ) from error
-    return str(address[0])
 
 
 class _Server(Granian):  # type: ignore[misc,valid-type]

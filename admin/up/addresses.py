@@ -7,6 +7,7 @@ import ipaddress
 import socket
 
 from admin.up.errors import CannotStart
+from gateway.listening import try_address
 from gateway.settings import Bind
 
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised here, never bound here
@@ -15,8 +16,8 @@ _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised he
 def reserve(host: str, port: int, purpose: str, *others: Bind) -> Bind:
     """Check that nothing listens there, and that no other part will; port 0 picks a free one.
 
-    The probe never sets SO_REUSEPORT: the gateway's workers do, and would then share a stranger's port. Neither
-    would two parts of ours notice that they share one, so `others` are those that have theirs already.
+    Not as one that is shared: the gateway's workers do that, and would then share a stranger's port. Neither would
+    two parts of ours notice that they share one, so `others` are those that have theirs already.
 
     Raises:
         CannotStart: the port is taken or not allowed, or the host is not an address of this machine.
@@ -25,14 +26,7 @@ def reserve(host: str, port: int, purpose: str, *others: Bind) -> Bind:
     if port in ports:
         raise CannotStart(f"port {port} is given twice: give the {purpose} a port of its own")
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with socket.socket(family, kind, protocol) as probe:
-            # Connections of a run that just ended linger; they do not keep anybody from listening.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-            found = Bind(host, int(probe.getsockname()[1]))
+        found = Bind(host, try_address(host, port, shared=False)[1])
     except socket.gaierror as error:
         raise CannotStart(f"{host} is not an address that the {purpose} can listen on") from error
     except OSError as error:

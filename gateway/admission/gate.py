@@ -41,7 +41,7 @@ LOOK_EVERY_TICKS = 20
 REPORT_EVERY_TICKS = 4
 LANE_IDLE_S = 600
 NOTES_MAX = 1000
-"""Lanes for which it is looked when units may come back, at each report."""
+"""Lanes, idle ones among them, for which it is looked when units may come back; all that refuse always are."""
 START_WAIT_S = 1.0
 REGISTER_WITHIN_S = 0.1
 """So long an `unknown` waits for its registration."""
@@ -375,7 +375,9 @@ class Gate(Connections):
 
     async def _note_returns(self) -> None:
         """Take over when unpaid units may come back: it is noted without a new version. Idle lanes tell it, too."""
-        lanes = sorted(self.all_lanes(), key=lambda lane: lane.shield.lease is None)[:NOTES_MAX]
+        lanes = sorted(self.all_lanes(), key=lambda lane: lane.shield.lease is None)
+        refusing = sum(lane.shield.lease is not None for lane in lanes)
+        del lanes[max(refusing, NOTES_MAX) :]
         instants = await self.pipeline(
             [
                 (lane.shard, ("HGET", keys.offer(lane.offer.id, lane.offer.bucket), "may_return_at_ms"))

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,14 +31,6 @@ def hurried(shop: Shop) -> Shop:
     """Unpaid orders expire after a second."""
     shop.settings = replace(shop.settings, min_pay_window_s=1)
     return shop
-
-
-@pytest.fixture
-def away(tmp_path: Path) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path)
-    server.start()
-    yield server
-    server.stop()
 
 
 def once_is_enough(shop: Shop) -> None:
@@ -186,11 +176,11 @@ def test_sold_out_tells_when_the_first_unpaid_unit_may_return_also_after_others_
 
 
 def test_a_gateway_that_was_idle_when_all_was_sold_tells_it_with_its_first_refusal(
-    shop: Shop, start_gateway: StartGateway, offer_id: str, away: RedisServer
+    shop: Shop, start_gateway: StartGateway, offer_id: str, own_redis: RedisServer
 ) -> None:
     once_is_enough(shop)
-    own = Shop(replace(shop.settings, redis_url=away.url), shop.engine)
-    gateway = start_gateway(away.url)
+    own = Shop(replace(shop.settings, redis_url=own_redis.url), shop.engine)
+    gateway = start_gateway(own_redis.url)
     own.publish(offer_id, stock=2, pay_within_ms=HOUR_MS)
     sell_out(gateway, offer_id, "amy", 1)
     own.sell(offer_id, 1)
@@ -217,19 +207,19 @@ def test_a_new_writer_corrects_what_an_older_one_told(shop: Shop, offer_id: str)
 
 
 def test_orders_expire_while_redis_is_away_and_their_units_come_back_with_it(
-    shop: Shop, away: RedisServer, offer_id: str
+    shop: Shop, own_redis: RedisServer, offer_id: str
 ) -> None:
-    own = Shop(replace(shop.settings, redis_url=away.url, min_pay_window_s=1), shop.engine)
+    own = Shop(replace(shop.settings, redis_url=own_redis.url, min_pay_window_s=1), shop.engine)
     own.publish(offer_id, stock=5, pay_within_ms=HOUR_MS)
     own.sell(offer_id, 5)
     with own.writer():
         wait_until(own.settled, what="everything settled")
-        away.kill()
+        own_redis.kill()
         with pytest.raises(RedisError):
             own.redis.ping()
         let_unpaid_expire(own)
         wait_until(lambda: first_end(own) is None, what="the orders' end")
-        away.start()
+        own_redis.start()
         wait_until(lambda: read(own, offer_id).left == 5, what="the units in Redis")
     own.close()
 
