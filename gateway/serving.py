@@ -10,7 +10,8 @@ import signal
 import socket
 
 from granian import Granian
-from granian.constants import Interfaces, Loops, RuntimeModes
+from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from gateway.errors import SettingsError
@@ -18,6 +19,9 @@ from gateway.listening import try_address
 from gateway.settings import Settings
 
 FILES_PER_CONNECTION = 2
+
+HEAD_MAX_BYTES = 64 * 1024
+"""A request line with its headers; twice as much is 431. A connection that sends them slowly holds no more."""
 
 
 def serve(
@@ -59,6 +63,9 @@ def serve(
         loop=Loops.uvloop,
         # One runtime thread per worker: the work is Python's, more threads only contend.
         runtime_mode=RuntimeModes.st,
+        # One request at a time per connection, so that limits on connections limit requests.
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(max_buffer_size=HEAD_MAX_BYTES),
         websockets=False,
         backlog=settings.listen_backlog,
         # Granian stops accepting at so many open connections, idle ones and event streams included.

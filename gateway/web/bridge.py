@@ -25,8 +25,6 @@ async def to_asgi(app: ASGIApp, scope: Any, proto: Any) -> None:
 def _scope(scope: Any) -> Scope:
     host, _, port = scope.client.rpartition(":")
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in scope.headers.items()]
-    if scope.authority is not None and not any(name == b"host" for name, _ in headers):
-        headers.append((b"host", scope.authority.encode("latin-1")))  # HTTP/2 has no Host header
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
