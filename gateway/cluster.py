@@ -18,7 +18,7 @@ from redis.crc import key_slot
 from gateway import keys
 from gateway.asking import exchange, first_answers
 from gateway.errors import NotSent, ScriptContractError
-from gateway.redis_url import Address, ClusterPlace, tls_of
+from gateway.redis_url import Address, ClusterPlace, sign_in, tls_of
 
 _UNFIT = {"fail", "handshake", "noaddr", "nofailover"}
 
@@ -131,10 +131,7 @@ async def survey(place: ClusterPlace, known: Iterable[Address]) -> Layout:
 
 async def _ask(place: ClusterPlace, address: Address, tls: ssl.SSLContext | None) -> str:
     """One server's view of the cluster, over a connection of its own."""
-    commands: list[tuple[str, ...]] = [("CLUSTER", "NODES")]
-    if place.password:
-        commands.insert(0, ("AUTH", *((place.username,) if place.username else ()), place.password))
-    replies = await exchange(address, commands, tls)
+    replies = await exchange(address, [*sign_in(place.username, place.password), ("CLUSTER", "NODES")], tls)
     for reply in replies:
         if isinstance(reply, hiredis.ReplyError):
             raise NotSent(f"{address[0]}:{address[1]} refuses: {reply}")

@@ -54,6 +54,11 @@ class ClusterPlace:
         return self.template.replace("{}", f"{host}:{address[1]}")
 
 
+def sign_in(username: str | None, password: str | None) -> list[tuple[str, ...]]:
+    """The command by which a connection signs in, none where there is no password."""
+    return [("AUTH", *((username,) if username else ()), password)] if password else []
+
+
 def require_known_scheme(url: str) -> None:
     """Refuse a URL of another kind.
 

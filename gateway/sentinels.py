@@ -13,7 +13,7 @@ import hiredis
 
 from gateway.asking import exchange, first_answers
 from gateway.errors import NotSent
-from gateway.redis_url import SentinelPlace
+from gateway.redis_url import SentinelPlace, sign_in
 
 _GONE = {"s_down", "o_down", "disconnected"}
 
@@ -50,10 +50,7 @@ async def survey(place: SentinelPlace) -> Survey:
 
 async def _ask_one(place: SentinelPlace, host: str, port: int) -> Survey | None:
     """One sentinel's view, or None when it does not know the service."""
-    commands: list[tuple[str, ...]] = []
-    if place.sentinel_password:
-        user = (place.sentinel_username,) if place.sentinel_username else ()
-        commands.append(("AUTH", *user, place.sentinel_password))
+    commands = sign_in(place.sentinel_username, place.sentinel_password)
     commands += [("SENTINEL", what, place.service) for what in ("GET-MASTER-ADDR-BY-NAME", "MASTER", "REPLICAS")]
     *_, address, primary, replicas = await exchange((host, port), commands)
     if isinstance(address, hiredis.ReplyError):

@@ -142,7 +142,10 @@ class Settings:
         secret=True,
     )
     database_url: str = _setting(
-        _ledger, "sqlite:///seckill.db", "ledger: sqlite:///path or postgresql://…", secret=True
+        _ledger,
+        "sqlite:///seckill.db",
+        "ledger: sqlite:///path or postgresql://…, a database in UTF8",
+        secret=True,
     )
     token_secret: tuple[bytes, ...] = _setting(
         _secrets, (), "HS256 secrets of shopper tokens; the first signs, all verify", secret=True

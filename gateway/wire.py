@@ -19,7 +19,7 @@ import hiredis
 
 from gateway import sentinels
 from gateway.errors import NotSent, OutcomeUnknown, RedisProblem, Refused
-from gateway.redis_url import options_of, require_known_scheme, sentinel_place, tls_of
+from gateway.redis_url import options_of, require_known_scheme, sentinel_place, sign_in, tls_of
 from gateway.resp import pack
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,8 @@ class _Protocol(asyncio.Protocol):
         self.waiting: deque[Callback] = deque()
         self.transport: asyncio.Transport | None = None
         self.retired = False
+        self.unasked = ""
+        """What Redis said before it was asked anything: why it hangs up."""
         self._reader = hiredis.Reader(replyError=_redis_error)
         self._lost = lost
 
@@ -51,9 +53,13 @@ class _Protocol(asyncio.Protocol):
         try:
             reader.feed(data)
             while (reply := reader.gets()) is not False:
+                if not waiting:
+                    # Too many clients, or protected mode. Replies cannot be matched with commands any more.
+                    self.unasked = str(reply).partition(". ")[0]
+                    self.abort()
+                    return
                 waiting.popleft()(reply)
-        except (hiredis.ProtocolError, IndexError):
-            # Replies can no longer be matched with commands: give the connection up.
+        except hiredis.ProtocolError:
             log.exception("redis answered out of protocol")
             self.abort()
         if self.retired and not waiting:
@@ -63,7 +69,7 @@ class _Protocol(asyncio.Protocol):
         # It may be lost before anybody has written on it, and a write on a closed transport raises.
         self.transport = None
         self._lost(self)
-        problem = OutcomeUnknown("the connection to Redis was lost before the answer came")
+        problem = OutcomeUnknown(self.unasked or "the connection to Redis was lost before the answer came")
         while self.waiting:
             self.waiting.popleft()(problem)
 
@@ -164,7 +170,7 @@ class Wire:
     async def _exchange(self, commands: list[tuple[bytes | str | int, ...]], *, raising: bool = True) -> list[Any]:
         protocol = self._protocol
         if protocol is None or protocol.transport is None:
-            raise NotSent(self.problem)
+            raise NotSent((protocol and protocol.unasked) or self.problem)
         if not commands:
             return []
         done: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
@@ -192,8 +198,7 @@ class Wire:
         if protocol is self._protocol:
             self._protocol = None
             self.ready = False
-            if not self.problem:
-                self.problem = "the connection to Redis was lost"
+            self.problem = protocol.unasked or self.problem or "the connection to Redis was lost"
             self._wanted.set()
 
     async def _keep(self) -> None:
@@ -235,9 +240,7 @@ class Wire:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             _, self._protocol = await connecting
         greeting: list[tuple[bytes | str | int, ...]] = []
-        if options.get("password"):
-            user = options.get("username")
-            greeting.append(("AUTH", *((user,) if user else ()), options["password"]))
+        greeting += sign_in(options.get("username"), options.get("password"))
         if options.get("db"):
             greeting.append(("SELECT", options["db"]))
         greeting.append(("CLIENT", "SETNAME", "seckill-gateway"))

@@ -11,6 +11,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+from gateway.errors import SettingsError
 from gateway.orders.database import open_engine, writing
 
 _LOCK = 0x5EC_C111
@@ -21,6 +22,7 @@ def upgrade(database_url: str) -> None:
     """Bring a database to the newest schema. Processes that start at once do it one after the other.
 
     Raises:
+        SettingsError: the database's encoding has no room for all names.
         sqlalchemy.exc.SQLAlchemyError: the database cannot be reached or refuses.
     """
     engine = open_engine(database_url)
@@ -28,6 +30,7 @@ def upgrade(database_url: str) -> None:
         # SQLite takes its only write lock when the transaction begins; PostgreSQL needs one that all agree on.
         with writing(engine) as connection:
             if connection.dialect.name == "postgresql":
+                _require_utf8(connection)
                 connection.execute(text("SET LOCAL lock_timeout = 0"))
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             config = _config()
@@ -35,6 +38,15 @@ def upgrade(database_url: str) -> None:
             command.upgrade(config, "head")
     finally:
         engine.dispose()
+
+
+def _require_utf8(connection: Connection) -> None:
+    encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
+    if encoding != "UTF8":
+        raise SettingsError(
+            f"SECKILL_DATABASE_URL names a database whose encoding is {encoding}, in which not every name can be"
+            " written: create it with ENCODING 'UTF8' TEMPLATE template0"
+        )
 
 
 def current(connection: Connection) -> str | None:

@@ -40,7 +40,11 @@ def open_engine(url: str) -> Engine:
             parsed,
             pool_pre_ping=True,
             pool_recycle=1800,
-            connect_args={"connect_timeout": 5, "options": "-c synchronous_commit=on -c lock_timeout=10000"},
+            connect_args={
+                "connect_timeout": 5,
+                "client_encoding": "utf8",
+                "options": "-c synchronous_commit=on -c lock_timeout=10000",
+            },
         )
     return engine
 

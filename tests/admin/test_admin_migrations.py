@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine, create_engine, inspect, make_url, text
 
 from admin import migrations
 from admin.tables import metadata
+from gateway.errors import SettingsError
 from gateway.orders.database import open_engine, reading, writing
 
 
@@ -48,6 +51,22 @@ def _constraints(engine: Engine) -> set[str]:
             conditions = {name: str(value) for name, value in each.pop("dialect_options", {}).items()}
             found.add(f"{table} {kind} {each} {conditions}")
     return found
+
+
+@pytest.mark.postgres
+def test_a_database_in_which_not_every_name_can_be_written_is_refused(postgres_url: str) -> None:
+    name = f"ascii_{os.getpid()}"
+    server = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        locale = "TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"
+        connection.execute(text(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' {locale}"))
+    try:
+        with pytest.raises(SettingsError, match=r"encoding is SQL_ASCII.*ENCODING 'UTF8'"):
+            migrations.upgrade(make_url(postgres_url).set(database=name).render_as_string(hide_password=False))
+    finally:
+        with server.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        server.dispose()
 
 
 def test_migrating_twice_changes_nothing(database_url: str) -> None:

@@ -373,3 +373,32 @@ def test_a_connection_lost_in_the_moment_it_is_made_is_made_anew(redis_server: R
             assert len(made) == 3
 
     uvloop.run(asyncio.wait_for(work(), 20))
+
+
+def test_a_redis_that_hangs_up_unasked_is_quoted(own_redis: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
+    async def work() -> None:
+        # Given a Redis that has room for its operator alone, and says so before anything is written to it,
+        loop = asyncio.get_running_loop()
+        connect = loop.create_connection
+
+        async def heard_first(*given: Any, **options: Any) -> Any:
+            transport, protocol = await connect(*given, **options)
+            await until(
+                lambda: protocol.transport is None or operator.config_get("maxclients")["maxclients"] != "1"
+            )
+            return transport, protocol
+
+        loop.create_connection = heard_first  # type: ignore[method-assign]
+        with own_redis.client() as operator:
+            operator.config_set("maxclients", 1)
+            wire = Wire(own_redis.url)
+            await wire.start()
+            # what it said is the problem, in one line.
+            await until(lambda: "max number of clients" in wire.problem)
+            operator.config_set("maxclients", 100)
+            await until(lambda: wire.ready)
+            await wire.stop()
+
+    run(work())
+    assert "max number of clients" in caplog.text
+    assert "Traceback" not in caplog.text
