@@ -160,3 +160,23 @@ def test_no_secret_stands_in_a_deployment() -> None:
     secret = {f"SECKILL_{each.name.upper()}" for each in dataclasses.fields(Settings) if not each.repr}
     config = next(each for each in objects() if each["kind"] == "ConfigMap")
     assert not secret & set(config["data"])
+
+
+def test_no_role_may_write_into_its_container_or_gain_rights() -> None:
+    for path in COMPOSE:
+        services = of_compose(path)["services"]
+        for service in (each for each in services.values() if each["image"] == "seckill"):
+            assert (service["read_only"], service["tmpfs"]) == (True, ["/tmp"]), path
+            assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"]), path
+    for each in objects():
+        if each["kind"] in {"Deployment", "Job"}:
+            pod = each["spec"]["template"]["spec"]
+            (container,) = pod["containers"]
+            assert pod["securityContext"]["runAsNonRoot"]
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert container["volumeMounts"] == [{"name": "tmp", "mountPath": "/tmp"}]
+            assert pod["volumes"] == [{"name": "tmp", "emptyDir": {}}]
