@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvloop
 
 from gateway import wire as wire_module
 from gateway.admission.gate import Gate
@@ -21,21 +18,7 @@ from tests.conftest import RedisServer, free_port
 from tests.gateway.fake_redis import FakeRedis, echo
 from tests.gateway.telling import Told
 from tests.gateway.waiting import until
-
-
-def run(work: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(work, 20))
-
-
-@contextlib.asynccontextmanager
-async def connected(url: str, set_up: Any = None) -> AsyncIterator[Wire]:
-    wire = Wire(url, set_up)
-    await wire.start()
-    try:
-        await until(lambda: wire.ready)
-        yield wire
-    finally:
-        await wire.stop()
+from tests.gateway.wired import connected, run
 
 
 def collect(wire: Wire, command: bytes) -> list[Any]:
@@ -352,53 +335,3 @@ def test_a_server_that_is_no_redis_is_tried_again_and_named(redis_server: RedisS
             await gate.stop()
 
     run(work())
-
-
-def test_a_connection_lost_in_the_moment_it_is_made_is_made_anew(redis_server: RedisServer) -> None:
-    async def work() -> None:
-        # Given a server whose first connections are gone before anything was written on them,
-        loop = asyncio.get_running_loop()
-        connect, made = loop.create_connection, []
-
-        async def lost_at_first(*given: Any, **options: Any) -> Any:
-            transport, protocol = await connect(*given, **options)
-            made.append(protocol)
-            if len(made) <= 2:
-                transport.abort()
-                await asyncio.sleep(0.01)
-            return transport, protocol
-
-        loop.create_connection = lost_at_first  # type: ignore[method-assign]
-        async with connected(redis_server.url):
-            assert len(made) == 3
-
-    uvloop.run(asyncio.wait_for(work(), 20))
-
-
-def test_a_redis_that_hangs_up_unasked_is_quoted(own_redis: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
-    async def work() -> None:
-        # Given a Redis that has room for its operator alone, and says so before anything is written to it,
-        loop = asyncio.get_running_loop()
-        connect = loop.create_connection
-
-        async def heard_first(*given: Any, **options: Any) -> Any:
-            transport, protocol = await connect(*given, **options)
-            await until(
-                lambda: protocol.transport is None or operator.config_get("maxclients")["maxclients"] != "1"
-            )
-            return transport, protocol
-
-        loop.create_connection = heard_first  # type: ignore[method-assign]
-        with own_redis.client() as operator:
-            operator.config_set("maxclients", 1)
-            wire = Wire(own_redis.url)
-            await wire.start()
-            # what it said is the problem, in one line.
-            await until(lambda: "max number of clients" in wire.problem)
-            operator.config_set("maxclients", 100)
-            await until(lambda: wire.ready)
-            await wire.stop()
-
-    run(work())
-    assert "max number of clients" in caplog.text
-    assert "Traceback" not in caplog.text
