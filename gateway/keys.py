@@ -104,6 +104,11 @@ def counters(shard: int) -> str:
     return _shard(shard, "counters")
 
 
+def compared(shard: int) -> str:
+    """Hash with one field: run_id, the run on which every offer of the ledger was last named in `offers`."""
+    return _shard(shard, "compared")
+
+
 def offer(offer_id: str, bucket: int = 0) -> str:
     """Hash of an offer bucket's terms and stock."""
     return _shard(shard_of(offer_id, bucket), f"offer:{offer_id}:{bucket}")

@@ -20,6 +20,7 @@ from gateway.admission.batch import BUSY, UNAVAILABLE, Lane, Teller
 from gateway.admission.connections import Connections
 from gateway.admission.durability import Command
 from gateway.admission.gathering import gather, read_buckets
+from gateway.admission.lost import is_lost
 from gateway.admission.outcome import Outcome
 from gateway.admission.primary import Primary
 from gateway.admission.unsettled import Unsettled
@@ -147,8 +148,7 @@ class Gate(Connections):
         found = await self._read_terms(offer_id)
         lane = self.lanes.get(offer_id)
         if not found:
-            if await self._is_lost(offer_id, lane):
-                raise RedisProblem(f"Redis has lost offers, {offer_id} may be one of them")
+            await self._not_lost(offer_id)
             self._forget(offer_id)
             return None
         judge = judge_of(found[0].card.get("audience", {}), self._timezone)
@@ -191,18 +191,16 @@ class Gate(Connections):
         )
         return [Offer.from_hash(dict(zip(flat[::2], flat[1::2], strict=True))) for flat in hashes if flat]
 
-    async def _is_lost(self, offer_id: str, lane: Lane | None) -> bool:
-        """Whether an offer that Redis does not have is or may be lost, and comes back by recovery."""
+    async def _not_lost(self, offer_id: str) -> None:
+        """Make sure that an offer which Redis does not have was not lost.
+
+        Raises:
+            RedisProblem: Redis could not be asked, or may have lost it.
+        """
+        lane = self.lanes.get(offer_id)
         known = (lane.lanes or (lane,)) if lane is not None else ()
-        if any(each.offer.sold_at_ms or each.counts[Outcome.WON.index] for each in known):
-            return True  # An offer that has sold is never removed.
-        # Recovery names all offers before it brings the first one back; before that Redis knows of none.
-        shard = keys.shard_of(offer_id)
-        primary = self.primary_of(shard)
-        commands: list[Command] = [("SISMEMBER", keys.offers(shard), offer_id)]
-        commands += [("EXISTS", keys.offers(each)) for each in primary.shards]
-        named, *any_there = await primary.side.pipeline(commands)
-        return bool(named) or not any(any_there)
+        if await is_lost(self.primary_of(keys.shard_of(offer_id)), offer_id, known):
+            raise RedisProblem(f"Redis has lost offers, {offer_id} may be one of them")
 
     async def read_again(self, lane: Lane) -> Lane | None:
         """The lane with its offer's terms as Redis has them now; None when the offer is gone.
@@ -216,11 +214,14 @@ class Gate(Connections):
         """The offer as Redis has it now, with all its buckets.
 
         Raises:
-            RedisProblem: Redis could not be asked.
+            RedisProblem: Redis could not be asked, or may have lost the offer.
         """
         found = await self._read_hashes(offer_id, [0])
-        if not found or found[0].buckets == 1:
-            return found[0] if found else None
+        if not found:
+            await self._not_lost(offer_id)
+            return None
+        if found[0].buckets == 1:
+            return found[0]
         (parts,) = await read_buckets(self, found)
         return found[0].together(parts)
 

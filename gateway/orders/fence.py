@@ -68,7 +68,7 @@ class FenceWatcher:
             return
         closed: dict[str, str] = {}
         waiting = self._unapproved(found)
-        self._name(waiting)
+        self._name(waiting, found)
         if waiting:
             self._renew(found)
         # An offer's entries stay as they are while it is closed.
@@ -119,11 +119,14 @@ class FenceWatcher:
                 append_file.renew(server)
         self._renewed = frozenset(found.values())
 
-    def _name(self, waiting: Sequence[str]) -> None:
-        """Tell gateways which offers there are before the first is back: none of them is `not_found` meanwhile."""
+    def _name(self, waiting: Sequence[str], found: Runs) -> None:
+        """Tell gateways which offers there are before the first is back: only others are `not_found` meanwhile."""
         pipeline = self._client.pipeline(transaction=False)
         for offer in waiting:
             pipeline.sadd(keys.offers(keys.shard_of(offer)), offer)
+        pipeline.execute()
+        for shard, run_id in found.items():
+            pipeline.hset(keys.compared(shard), "run_id", run_id)
         pipeline.execute()
 
     def _see_to(self, offer: str, found: Runs, entries: Sequence[Entry], closed: dict[str, str]) -> bool:

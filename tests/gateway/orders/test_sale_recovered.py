@@ -14,6 +14,9 @@ from tests.gateway.orders.losing import copy_files, lose_everything, restore_fil
 from tests.gateway.orders.shop import Shop
 from tests.gateway.serving import Gateway
 
+TOLD = ("", "/events")
+"""What may be read of an offer without a token."""
+
 pytestmark = pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
 
 
@@ -107,3 +110,30 @@ def test_an_offer_that_waits_for_its_turn_is_not_told_to_be_none(
     wait_until(lambda: buy(gateway, "amy")[0] == "won", what="a win on the recovered offer")
     assert gateway.outcome(other, key="k") == "unavailable"
     assert gateway.outcome("an-offer-never-asked-for") == "not_found"
+
+
+def test_a_shop_without_offers_says_so_once_somebody_has_looked(
+    own_shop: Shop, own_redis: RedisServer, gateway: Gateway
+) -> None:
+    """Given no offer at all, then only who has compared Redis with the ledger knows that none was lost."""
+
+    def answers() -> set[int]:
+        return {gateway.click("nothing").status_code, *(gateway.status(f"/seckill/nothing{what}") for what in TOLD)}
+
+    def look() -> None:
+        watcher = own_shop.watcher()
+        watcher.check()
+        watcher.close()
+
+    assert answers() == {503}
+    look()
+    assert answers() == {404}
+    own_shop.redis.flushall()
+    assert answers() == {503}
+    look()
+    assert answers() == {404}
+    lose_everything(own_redis)
+    wait_until(lambda: gateway.status("/readyz") == 200, what="a ready gateway")
+    assert answers() == {503}
+    look()
+    assert answers() == {404}
