@@ -192,14 +192,11 @@ class Gate(Connections):
         return [Offer.from_hash(dict(zip(flat[::2], flat[1::2], strict=True))) for flat in hashes if flat]
 
     async def _not_lost(self, offer_id: str) -> None:
-        """Make sure that an offer which Redis does not have was not lost.
-
-        Raises:
-            RedisProblem: Redis could not be asked, or may have lost it.
-        """
+        """Raises RedisProblem when Redis may have lost an offer that it does not have, or cannot be asked."""
         lane = self.lanes.get(offer_id)
         known = (lane.lanes or (lane,)) if lane is not None else ()
-        if await is_lost(self.primary_of(keys.shard_of(offer_id)), offer_id, known):
+        primary = self.primary_of(keys.shard_of(offer_id))
+        if OFFER_ID.fullmatch(offer_id) and await is_lost(primary, offer_id, known):
             raise RedisProblem(f"Redis has lost offers, {offer_id} may be one of them")
 
     async def read_again(self, lane: Lane) -> Lane | None:

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from granian import Granian
-from granian.constants import Interfaces, Loops, RuntimeModes
+from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 SERVED: dict[str, Any] = {
@@ -19,6 +20,8 @@ SERVED: dict[str, Any] = {
     "workers": 1,
     "loop": Loops.uvloop,
     "runtime_mode": RuntimeModes.st,
+    "http": HTTPModes.http1,
+    "http1_settings": HTTP1Settings(max_buffer_size=64 * 1024),
     "websockets": False,
     "backlog": 4096,
     "backpressure": 20_000,

@@ -139,6 +139,7 @@ def test_the_constant_app_is_served_like_the_gateway() -> None:
     served = {str(each.arg): ast.unparse(each.value) for each in calls[0].keywords}
     own = {"factory", "address", "port", "workers", "workers_kill_timeout"}
     assert set(served) - own == set(SERVED) - own
+    from gateway.serving import HEAD_MAX_BYTES
     from gateway.settings import Settings
 
     settings = Settings()
@@ -146,9 +147,11 @@ def test_the_constant_app_is_served_like_the_gateway() -> None:
     assert served["backpressure"] == "settings.connections_max"
     assert (SERVED["backlog"], SERVED["backpressure"]) == (settings.listen_backlog, settings.connections_max)
     # The interface is the peer's own: the floor is that of an ASGI app.
-    for name in ("loop", "runtime_mode", "log_level"):
+    for name in ("loop", "runtime_mode", "log_level", "http"):
         assert served[name] == f"{type(SERVED[name]).__name__}.{SERVED[name].name}"
     assert served["websockets"] == str(SERVED["websockets"])
+    assert served["http1_settings"] == "HTTP1Settings(max_buffer_size=HEAD_MAX_BYTES)"
+    assert SERVED["http1_settings"].max_buffer_size == HEAD_MAX_BYTES
 
 
 METRICS = """\
