@@ -80,6 +80,16 @@ def test_a_campaign_is_found_paused_resumed_and_ended(
     forgiving()
 
 
+def test_a_question_is_asked_and_answered_without_scripts(house: House, enter: Enter) -> None:
+    code = house.campaign("item_discount", {"percent_off": 10}, [{"sku": house.product()}])
+    page = enter("editor", f"/admin/campaigns/{code}", java_script_enabled=False)
+    page.get_by_role("button", name="Pause", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Not now").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    confirm(page, "Pause")
+    expect(page.get_by_text(f"{code} is paused.")).to_be_visible()
+
+
 def test_a_wrong_copy_keeps_what_was_typed(house: House, enter: Enter, forgiving: Callable[[], None]) -> None:
     code = house.campaign("item_discount", {"percent_off": 10}, [{"sku": house.product()}])
     page = enter("editor", f"/admin/campaigns/{code}?do=copy")
