@@ -116,24 +116,31 @@ class Connections:
             for primary, places in groups.items()
         )
         replies: list[Any] = [None] * len(commands)
-        for places, found in zip(groups.values(), await asyncio.gather(*asking), strict=True):
+        for (primary, places), found in zip(groups.items(), await asyncio.gather(*asking), strict=True):
             for place, reply in zip(places, found, strict=True):
                 refused = isinstance(reply, Refused)
-                replies[place] = await self._asked(reply, commands[place][1]) if refused else reply
+                replies[place] = await self._followed(primary, reply, *commands[place]) if refused else reply
         return replies
 
-    async def _asked(self, refusal: Refused, command: Command) -> Any:
-        """The reply of the server that is about to get the slot of a command.
+    async def _followed(self, before: Primary, refusal: Refused, shard: int, command: Command) -> Any:
+        """The reply to a command of whoever has its slot now, or is about to get it.
 
         Raises:
-            Refused: it was refused for another reason.
+            RedisProblem: it was refused for another reason, or where it is cannot be asked.
         """
         word, _, where = str(refusal).partition(" ")
-        host, _, port = where.rpartition(" ")[2].rpartition(":")
-        target = self._by_address.get((host, int(port))) if word == "ASK" else None
-        if target is None:
+        target: Primary | None = None
+        if word == "ASK":
+            host, _, port = where.rpartition(" ")[2].rpartition(":")
+            target = self._by_address.get((host, int(port)))
+        elif word == "MOVED":
+            if self.primary_of(shard) is before:
+                await self.looked_around()
+            target = self.primary_of(shard)
+        if target is None or target is before:
             self.look_around()
             raise refusal
+        # Whoever has the slot already takes no notice of the first of them.
         return (await target.side.pipeline([("ASKING",), command]))[1]
 
     # A cluster's servers.

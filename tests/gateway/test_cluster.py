@@ -12,7 +12,7 @@ import pytest
 from redis import Redis
 
 from gateway import keys, offers, store
-from tests.cluster import Cluster, begin_move, end_move, move_keys
+from tests.cluster import Cluster, begin_move, end_move, move, move_keys
 from tests.conftest import wait_until
 from tests.gateway.conftest import StartGateway
 from tests.gateway.failover import Server
@@ -153,6 +153,19 @@ def test_a_slot_that_is_about_to_move_goes_on_selling(
     end_move(shard, source, target)
     approve(redis, sale.id)
     wait_until(lambda: limited.outcome(sale.id, "amy", quantity=2) == "rate_limited")
+
+
+def test_an_offer_is_found_where_its_slot_has_moved_to(
+    selling: Gateway, cluster: Cluster, redis: Redis, offer_id: str
+) -> None:
+    # Given an offer that this gateway has not been asked for yet, on a slot that it knows elsewhere,
+    sale = Sale.open(redis, offer_id, stock=100)
+    shard = keys.shard_of(offer_id)
+    source = cluster.owner(shard)
+    move(shard, source, other(cluster, source))
+    approve(redis, sale.id)
+    # then the first click wins.
+    assert selling.outcome(sale.id, "zoe") == "won"
 
 
 def test_clicks_wait_for_a_slot_that_moves_and_none_is_lost(
