@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypedDict
@@ -129,4 +130,6 @@ def create() -> Starlette:
     die_with_parent()
     settings = Settings.from_env()
     set_up_logging(settings, "admin")
+    # It tells of every page that it sets up.
+    logging.getLogger("starlette_admin").setLevel(logging.WARNING)
     return create_app(settings)

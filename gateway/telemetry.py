@@ -87,8 +87,6 @@ def set_up_logging(settings: Settings, role: str) -> None:
         format=f"%(asctime)s %(levelname)s {role}[{os.getpid()}] %(name)s: %(message)s",
         force=True,
     )
-    # It tells of every page that it sets up.
-    logging.getLogger("starlette_admin").setLevel(logging.WARNING)
 
 
 def deltas(now: list[int], before: list[int]) -> Iterator[tuple[int, int]]:
