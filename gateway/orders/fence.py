@@ -125,8 +125,12 @@ class FenceWatcher:
         for offer in waiting:
             pipeline.sadd(keys.offers(keys.shard_of(offer)), offer)
         pipeline.execute()
-        for shard, run_id in found.items():
-            pipeline.hset(keys.compared(shard), "run_id", run_id)
+        # After the names, and only where it says something new: a Redis that is full can still be compared.
+        for shard in found:
+            pipeline.hget(keys.compared(shard), "run_id")
+        for (shard, run_id), said in zip(found.items(), pipeline.execute(), strict=True):
+            if said != run_id.encode():
+                pipeline.hset(keys.compared(shard), "run_id", run_id)
         pipeline.execute()
 
     def _see_to(self, offer: str, found: Runs, entries: Sequence[Entry], closed: dict[str, str]) -> bool:
