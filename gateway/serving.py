@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import socket
+from typing import Any
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
@@ -94,9 +95,21 @@ def listening_address(host: str, port: int) -> str:
 
 
 class _Server(Granian):  # type: ignore[misc,valid-type]
-    """Granian, whose workers hear of a stop before it waits for every reply to end."""
+    """Granian, whose workers hear of a stop before it waits for every reply to end.
+
+    And which replaces a worker that was killed however often that happens. By itself it ends when the same one dies
+    twice within 5.5 seconds; that is left for workers that end with an error, as those that cannot start do.
+    """
 
     stopping: signal.Signals | None = None
+
+    def _respawn_workers(self, workers: list[int], target: Any, loader: Any, delay: float = 0) -> None:
+        ended = {index: each.inner.exitcode for index, each in enumerate(self.wrks) if not each.is_alive()}
+        # With a delay they are to be renewed. Else some have died, and of two at once it may hear twice or never.
+        super()._respawn_workers(workers if delay else list(ended), target, loader, delay)
+        for index, code in ended.items():
+            if code <= 0:  # by a signal, or asked to stop by one
+                self.respawned_wrks.pop(index, None)
 
     def shutdown(self, exit_code: int = 0) -> None:
         if self.stopping is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import resource
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -12,16 +14,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
+import psutil
 import pytest
 from redis import Redis
 
 from gateway import stock
-from tests.conftest import RedisServer, wait_until
+from tests.conftest import RedisServer, free_port, wait_until
 from tests.gateway.conftest import StartGateway
 from tests.gateway.serving import LEASE_MS, Gateway, bearer, read_reply
 from tests.gateway.test_faults import stop_the_clock
 from tests.gateway.watching import Watcher
 from tests.lua.calling import Sale
+
+_NO_APP = """
+import sys
+from gateway.serving import serve
+from gateway.settings import Settings
+serve("gateway.missing:create", Settings(), "127.0.0.1", int(sys.argv[1]), 2)
+"""
 
 
 def total(gateway: Gateway, outcome: str) -> float:
@@ -157,6 +167,14 @@ def test_open_streams_and_idle_connections_do_not_delay_a_stop(
 # Losing a worker.
 
 
+def holds_a_unit_of(one: Gateway, offer_id: str, shopper: str) -> bool:
+    """Click; False when nobody answered, as the connection was a dead worker's, or nobody listens at all."""
+    try:
+        return one.spread(offer_id, shopper, 1)[0].json()["outcome"] in {"won", "already_won"}
+    except httpx.TransportError:
+        return False
+
+
 def test_a_killed_worker_is_replaced_and_the_sale_goes_on(
     start_gateway: StartGateway, redis: Redis, offer_id: str
 ) -> None:
@@ -165,21 +183,61 @@ def test_a_killed_worker_is_replaced_and_the_sale_goes_on(
     before = wait_until(lambda: len(found := one.workers()) == 2 and found)
     assert one.outcome(offer_id) == "won"
     before[0].kill()
-
-    def click(number: int) -> bool:
-        try:
-            return one.spread(offer_id, f"s{number}", 1)[0].json()["outcome"] in {"won", "already_won"}
-        except httpx.TransportError:
-            return False  # the connection was the dead worker's
-
     for number in range(20):
-        wait_until(lambda number=number: click(number))
+        wait_until(lambda number=number: holds_a_unit_of(one, offer_id, f"s{number}"))
     after = wait_until(lambda: len(found := one.workers()) == 2 and found, within_s=20)
     assert {worker.pid for worker in after} != {worker.pid for worker in before}
     wait_until(lambda: one.metrics()["seckill_workers_ready"] == 2, within_s=20)
     assert one.process.poll() is None
     assert len(sale.streamed()) == 21
     assert one.outcome(offer_id) == "already_won"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_worker_is_replaced_however_soon_it_is_killed_again(
+    start_gateway: StartGateway, redis: Redis, offer_id: str, number: signal.Signals
+) -> None:
+    sale = Sale.open(redis, offer_id, stock=5)
+    one = start_gateway()
+    for turn in range(4):
+        assert holds_a_unit_of(one, offer_id, f"s{turn}")
+        (worker,) = one.workers()
+        worker.send_signal(number)
+        worker.wait(10)
+        # Whoever waits for the next one would wait in vain for a gateway that has ended.
+        wait_until(lambda: one.process.poll() is not None or holds_a_unit_of(one, offer_id, "amy"), within_s=20)
+    assert one.process.poll() is None, one.log
+    assert len(sale.streamed()) == 5
+
+
+def test_workers_that_die_in_the_same_instant_are_all_replaced_once(start_gateway: StartGateway) -> None:
+    one = start_gateway(workers=2)
+    main = psutil.Process(one.process.pid)
+    seen = {*one.workers()}
+
+    def two_new() -> bool:
+        ready = len(new := {*one.workers()} - seen) == 2 and one.status("/readyz") == 200
+        seen.update(new if ready else ())
+        return ready
+
+    for _ in range(3):
+        main.suspend()
+        for worker in one.workers():
+            worker.kill()
+        main.resume()
+        wait_until(two_new, within_s=20)
+    # A third for one of them would come before the first of the next two.
+    one.workers()[0].kill()
+    wait_until(lambda: not {*one.workers()} <= seen, within_s=20)
+    assert len(seen | {*one.workers()}) == 9
+
+
+def test_a_server_whose_workers_cannot_start_ends() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", _NO_APP, str(free_port())], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert ended.returncode == 1
+    assert "Could not import 'gateway.missing'" in ended.stderr + ended.stdout
 
 
 # Many connections.
