@@ -37,7 +37,8 @@ def campaign(shop: Deployment, shoppers: int, rounds: int, kills: int) -> None:
     crowd = Crowd(shop, shoppers, SEED, rounds).start()
     sidecar = shop.roles["admin"]
     for number in range(1, kills + 1):
-        wanted = number * shoppers * rounds // (3 * kills)
+        # A third and a little more of what they try becomes an order, as goods run out.
+        wanted = number * shoppers * rounds // (4 * kills)
         wait_until(lambda wanted=wanted: crowd.answered() >= wanted or crowd.failure, within_s=120, what="orders")
         sidecar.kill()
         sidecar.start()
